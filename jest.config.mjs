@@ -1,0 +1,26 @@
+/** One jest project a kind of test, so that the inner loop (`npm test -- --selectProjects unit`) takes seconds. */
+const project = (name, extra = {}) => ({
+  displayName: name,
+  testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: {
+    '\\.ts$': [
+      '@swc/jest',
+      { jsc: { target: 'es2023', parser: { syntax: 'typescript' } }, module: { type: 'es6' }, sourceMaps: 'inline' },
+    ],
+  },
+  ...extra,
+});
+
+const withServers = { globalSetup: '<rootDir>/test/support/global-setup.ts', globalTeardown: '<rootDir>/test/support/global-teardown.ts' };
+
+export default {
+  projects: [
+    project('unit'),
+    project('contract', withServers),
+    project('differential', withServers),
+    project('integration', withServers),
+    project('chaos', withServers),
+  ],
+};
