@@ -1,0 +1,59 @@
+/**
+ * The only file that reads a clock or sets a timer.
+ *
+ * An execution environment can be frozen between any two instructions, and nobody documents whether the monotonic clock
+ * goes on meanwhile. So an instant is a reading of BOTH clocks, and the time since then is the larger of the two advances:
+ * a frozen monotonic clock and a wall clock that was set back each leave the other to tell the truth.
+ */
+export interface Instant {
+  readonly monotonicMs: number;
+  readonly wallMs: number;
+}
+
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  read(): Instant;
+  /** Milliseconds since `since`, never negative: the larger of the two clocks' advances. */
+  elapsedMs(since: Instant): number;
+  /** Runs `callback` after `delayMs`; keeps the process alive, for somebody is waiting. */
+  setTimer(delayMs: number, callback: () => void): Timer;
+  /** The same for work that nobody waits for: it does not keep the process alive. */
+  setBackgroundTimer(delayMs: number, callback: () => void): Timer;
+}
+
+const startTimer = (delayMs: number, callback: () => void): { handle: NodeJS.Timeout; timer: Timer } => {
+  const handle = setTimeout(callback, Math.max(0, delayMs));
+  return { handle, timer: { cancel: () => clearTimeout(handle) } };
+};
+
+export const systemClock: Clock = {
+  read: () => ({ monotonicMs: performance.now(), wallMs: Date.now() }),
+  elapsedMs: (since) => Math.max(0, performance.now() - since.monotonicMs, Date.now() - since.wallMs),
+  setTimer: (delayMs, callback) => startTimer(delayMs, callback).timer,
+  setBackgroundTimer: (delayMs, callback) => {
+    const { handle, timer } = startTimer(delayMs, callback);
+    handle.unref();
+    return timer;
+  },
+};
+
+/** Resolves after `delayMs`, or at once when `signal` is aborted (the caller then looks at the signal itself). */
+export const sleep = (clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal?.aborted) {
+      resolve();
+      return;
+    }
+    const onAbort = (): void => {
+      timer.cancel();
+      resolve();
+    };
+    const timer = clock.setTimer(delayMs, () => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    });
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });

@@ -1,0 +1,28 @@
+/** Bounds of single steps (law L11). They are part of the protocol: the Lua prelude carries the same numbers, and a test compares them. */
+export const LIMITS = {
+  /** Entries that one operation reaps before it does its own work: expired leases, and tickets whose caller went silent. */
+  reapMax: 16,
+  /** Entries a batch, a page or a probe's duties may have. Redis refuses to unpack 8,000, ElastiCache Serverless takes 3,999 arguments. */
+  pageMax: 100,
+  /** Duties that ride on one grant or one renewal. */
+  dutiesPerReply: 2,
+  /** Ranks whose `retryAfterMs` names the very moment at which a lease becomes revocable for them. */
+  hintRanks: 8,
+  /** The slowest poll, in ms; so also the largest `retryAfterMs` of a queued caller. */
+  pollMaxMs: 500,
+  /** The fleet's renewals per second that `renewAfterMs` aims below while somebody waits. */
+  renewalsPerSecond: 1_000,
+  /** Delay before the second probe, in ms; doubled after each refusal. */
+  probeDelayMs: 1_000,
+  /** Longest delay between probes, in ms. */
+  probeDelayMaxMs: 60_000,
+} as const;
+
+/** 2026-01-01T00:00:00Z. Fences and stamps count from here, so that they stay far below 2^53. */
+export const EPOCH_MS = 1_767_225_600_000;
+/** Fences a millisecond. */
+export const FENCES_PER_MS = 1_024;
+/** Order stamps a millisecond. */
+export const STAMPS_PER_MS = 8;
+/** Version of the state's layout; kept in the settings key (law L14). */
+export const SCHEMA = 1;

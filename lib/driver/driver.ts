@@ -1,0 +1,104 @@
+/**
+ * The driver port: how to open, check, reset, close and end the connections of one engine. It knows nothing of leases; it
+ * keeps the promises that the lease protocol builds on, and every driver must pass the same contract suite:
+ *
+ * - D1 One attempt: `open` starts at most one connection attempt whose outcome is unknown. It answers `refused` only if no
+ *   session of this call can exist now or later; else, when it does not answer `open`, it answers `unknown`.
+ * - D2 In time: whatever is not ready after `timeoutMs` is destroyed and answered `unknown`.
+ * - D3 Labelled from birth: the server shows `label` on the session from its first instant.
+ * - D4 The server lets go of an idle session (also one idle inside a transaction) after `idleMs`, with nobody's help.
+ * - D5 `close` says `endSeen` only if the server itself was seen to end the session (its FIN or its fatal message), never after
+ *   a reset or a local destroy.
+ * - D6 No statement of the borrower reaches the server while the gate is shut.
+ * - D7 `end` ends exactly the sessions asked for, by bound identity or by label, in one statement; `look` reads the
+ *   server's own list afresh at every call.
+ * - D8 Errors of an idle or lent connection never become unhandled events; they arrive at `onEnd`, once.
+ */
+export interface Driver<Connection> {
+  /** 'postgres', 'mysql', … for messages and metrics. */
+  readonly engine: string;
+  open(request: OpenRequest): Promise<OpenResult<Connection>>;
+}
+
+export interface OpenRequest {
+  /** The session label; at most 63 bytes. */
+  readonly label: string;
+  /** The server's own idle timeouts are set to this, in ms. */
+  readonly idleMs: number;
+  /** Bound for the whole attempt, in ms, login and session identity included. */
+  readonly timeoutMs: number;
+  /** Asked before each statement of the borrower. */
+  readonly gate: StatementGate;
+}
+
+/**
+ * Decides whether the borrower may send a statement now: `undefined` at once if so, else a promise that resolves when it may
+ * or rejects with the reason why it may not. Called in the tick of the statement, because a thawed process runs the
+ * borrower's code before any timer of ours.
+ */
+export type StatementGate = () => Promise<void> | undefined;
+
+/** Why a connection could not be opened. */
+export type OpenFailure =
+  /** The server (or the role) has no connection left. */
+  | 'refused'
+  /** Nobody listens there, or the name does not resolve. */
+  | 'unreachable'
+  /** Wrong user, password or certificate. */
+  | 'auth'
+  /** The server is starting, stopping or in recovery. */
+  | 'starting'
+  /** The server rejects what was asked for: unknown database, setting or protocol. */
+  | 'rejected'
+  /** Not ready within the bound. */
+  | 'timeout'
+  /** The network cut the attempt. */
+  | 'cut';
+
+export type OpenResult<Connection> =
+  | { readonly kind: 'open'; readonly connection: DriverConnection<Connection> }
+  /** No session of this call exists now or later. */
+  | { readonly kind: 'refused'; readonly failure: OpenFailure; readonly error: Error }
+  /** A session may exist, or appear within the connect bound. */
+  | { readonly kind: 'unknown'; readonly failure: OpenFailure; readonly error: Error };
+
+export interface DriverConnection<Connection> {
+  /** What the borrower gets: the engine's own client. */
+  readonly client: Connection;
+  /** The server this session lives on (its identity and start), `[0-9a-z]{1,24}`. */
+  readonly server: string;
+  /** The session's identity as the server knows it, `<server>.<session>.<start>`, `[0-9a-z.]{1,60}`. */
+  readonly session: string;
+  /** False from the moment the connection is known to be over. */
+  readonly isOpen: boolean;
+  /** Milliseconds-free fact: inside a transaction right now? */
+  readonly isInTransaction: boolean;
+  /** Called once, when the connection ends for any reason, also while lent. At once if it has already ended. */
+  onEnd(listener: (end: ConnectionEnd) => void): void;
+  /** One round trip; false if it did not answer properly in time (the connection is then unusable). */
+  check(timeoutMs: number): Promise<boolean>;
+  /** Makes the session fit for the next borrower: rolls back an open transaction. False if it could not be done. */
+  reset(timeoutMs: number): Promise<boolean>;
+  /** Ends the session and waits for the server's own end, at most `timeoutMs`; then destroys the socket. Idempotent. */
+  close(timeoutMs: number): Promise<ConnectionEnd>;
+  /** Ends other sessions of the same role and database; resolves with what was seen of each, in order. */
+  end(targets: readonly SessionTarget[], timeoutMs: number): Promise<readonly EndOutcome[]>;
+  /** Which of the targets the server's list still shows, in order: true = still there. */
+  look(targets: readonly SessionTarget[], timeoutMs: number): Promise<readonly boolean[]>;
+}
+
+export interface ConnectionEnd {
+  /** The server itself was seen to end the session (its FIN or its fatal message). */
+  readonly endSeen: boolean;
+  /** The last error, if there was one. */
+  readonly error?: Error;
+}
+
+/** A session to end or to look for: by its bound identity where it is known, and by its label. */
+export interface SessionTarget {
+  readonly label: string;
+  readonly session?: string;
+}
+
+/** `seen`: a session was there and was told to end; `absent`: none was there; `denied`: there, but the right to end it is missing. */
+export type EndOutcome = 'seen' | 'absent' | 'denied';

@@ -1,0 +1,191 @@
+import type { DenialReason, LeaseOutcome, LeaseRef, LossReason, ResourceSettings } from '../core/lease.ts';
+
+/**
+ * The registry port: the only authority on how many connections the fleet may hold.
+ *
+ * Every method is ONE atomic step and ONE round trip, touches a bounded number of entries (L11), may be repeated with the
+ * same arguments without a second effect (L3), and first reaps what time alone made due (L16). Times in replies are durations that
+ * REMAIN; a holder counts them from the moment it SENT the request (L17 keeps the registry's own time from going back).
+ * A method rejects only where the registry gave no answer (REGISTRY_UNREACHABLE: the effect is unknown, repeat with the
+ * same id) or none that this version understands (REGISTRY_INCOMPATIBLE).
+ *
+ * The laws, by number, as the contract suite tests them on each implementation:
+ * - L1 held + revoking <= capacity after every step, one probe aside.
+ * - L3 A repeat is answered with the present state; a repeat of an unknown id is `lost`.
+ * - L4 Only the holder, with its fence, changes a lease, and only in the order of its turns.
+ * - L5 What is revoking or gone is never held again.
+ * - L6 A protected lease is never revoked.
+ * - L7 Fences rise with every grant.
+ * - L8 A denial or an inspection changes nothing but the caller's own ticket.
+ * - L9 Callers are served by age; nobody barges.
+ * - L11 Bounds: reaping, duties, pages, queue.
+ * - L13 A registry without memory grants nothing.
+ * - L14 Resources never touch each other.
+ * - L15 State carries no expiry, and half a memory is no memory.
+ * - L16 No progress depends on a sweeper.
+ * - L17 Time never goes back, and goes on after a step.
+ */
+export interface Registry {
+  /** Six characters that tell this registry's sessions from those of another one on the same database. */
+  readonly namespace: string;
+
+  /** Asks for one lease, or polls the ticket of an earlier ask. */
+  grant(request: GrantRequest): Promise<GrantReply>;
+  /** Prolongs protection. Only for leases whose connection is open. */
+  renew(resource: string, holder: string, items: readonly RenewItem[]): Promise<RenewReply>;
+  /** Ends protection now; the lease stays until somebody needs it. */
+  park(resource: string, holder: string, items: readonly ParkItem[]): Promise<ParkReply>;
+  /** Gives leases back whose connection was never started, was refused by the server, or was seen to end. Also cancels a ticket or an ask whose answer is not known (fence 0). */
+  release(resource: string, holder: string, items: readonly ReleaseItem[]): Promise<readonly ('released' | 'unknown')[]>;
+  /** Gives leases up whose connection may still exist: they count on until somebody proves it gone. */
+  abandon(resource: string, holder: string, items: readonly AbandonItem[]): Promise<readonly ('abandoned' | 'unknown')[]>;
+  /** Reports looks. `by` is the lease through whose connection the look was made, if it was made through one. */
+  settle(
+    resource: string,
+    by: LeaseRef | undefined,
+    items: readonly SettleItem[],
+  ): Promise<readonly ('settled' | 'kept' | 'unknown')[]>;
+  /** Reaps up to a page, and takes over up to `duties` free duties. For the sweeper. */
+  sweep(resource: string, duties: number): Promise<SweepReply>;
+  /** Writes the settings of a resource the registry does not know. `isNew`: the operator knows that no session of it is open, so nothing has to be waited for. */
+  configure(resource: string, settings: ResourceSettings, isNew: boolean): Promise<ConfigureReply>;
+  /** The present state; changes nothing. `entries`: how many leases to list, at most a page. */
+  inspect(resource: string, entries?: number): Promise<ResourceReport | undefined>;
+  /** Forgets the resource: the next grant starts learning. */
+  forget(resource: string): Promise<void>;
+}
+
+export interface GrantRequest {
+  readonly resource: string;
+  /** Chosen by the caller, fresh per ask: 16 base64url characters. */
+  readonly leaseId: string;
+  /** This id was asked for before: a poll, or a try after a lost answer. */
+  readonly again: boolean;
+  /** Order stamp of an earlier ticket of the same caller; 0 for none. */
+  readonly stamp: number;
+  readonly holder: string;
+  readonly group: string;
+  /** Queue if nothing is free. */
+  readonly wait: boolean;
+  readonly settings: ResourceSettings;
+}
+
+/** A revoking lease whose session the receiver should end, look for, and settle. */
+export interface Duty {
+  readonly lease: LeaseRef;
+  /** Bound identity of the session; undefined if it never became known. */
+  readonly session: string | undefined;
+  /** From the arrival of the reply: an absence proves nothing before. 0 for bound sessions. */
+  readonly lookAfterMs: number;
+}
+
+/** What every reply to a holder says about the fleet. */
+export interface Weather {
+  /** Somebody waits, or the next newcomer would have to: park at the end of the invocation. */
+  readonly pressure: boolean;
+  /** The registry's settings of this resource differ from the caller's. */
+  readonly settingsDiffer?: boolean;
+}
+
+export type GrantReply =
+  | ({
+      readonly kind: 'granted';
+      readonly fence: number;
+      readonly protectMs: number;
+      readonly idleMs: number;
+      readonly connectAfterMs: number;
+      readonly renewAfterMs: number;
+      readonly dutyMs: number;
+      readonly duties: readonly Duty[];
+      /** This lease is the one beyond the count. */
+      readonly isProbe: boolean;
+    } & Weather)
+  | ({ readonly kind: 'queued'; readonly position: number; readonly stamp: number; readonly retryAfterMs: number } & Weather)
+  | { readonly kind: 'denied'; readonly reason: DenialReason; readonly retryAfterMs: number }
+  | { readonly kind: 'lost'; readonly reason: LossReason };
+
+export interface RenewItem extends LeaseRef {
+  /** Raised by the holder with every renew and park of this lease. */
+  readonly turn: number;
+  /** Session identity, until it was sent once. */
+  readonly session?: string;
+  /** Not lent at this moment. */
+  readonly idle: boolean;
+}
+
+export type RenewOutcome =
+  | { readonly kind: 'held'; readonly protectMs: number; readonly yield: boolean }
+  | { readonly kind: 'lost'; readonly reason: LossReason };
+
+export interface RenewReply extends Weather {
+  readonly outcomes: readonly RenewOutcome[];
+  readonly renewAfterMs: number;
+  readonly dutyMs: number;
+  readonly duties: readonly Duty[];
+}
+
+export type ParkItem = Omit<RenewItem, 'idle'>;
+
+export type ParkOutcome =
+  | { readonly kind: 'parked' }
+  /** Parked; and the holder should close and release: somebody waits, and that is cheaper than being revoked. */
+  | { readonly kind: 'yield' }
+  /** A later renewal had already been applied. */
+  | { readonly kind: 'held'; readonly protectMs: number }
+  | { readonly kind: 'lost'; readonly reason: LossReason };
+
+export interface ParkReply extends Weather {
+  readonly outcomes: readonly ParkOutcome[];
+}
+
+export interface ReleaseItem extends LeaseRef {
+  readonly outcome: LeaseOutcome;
+}
+
+export interface AbandonItem extends LeaseRef {
+  readonly session?: string;
+  readonly outcome: LeaseOutcome;
+}
+
+export type SettleItem =
+  /** The look's list did not show the session. `seen`: the END statement itself had found it. `server`: whose list it was. */
+  | { readonly id: string; readonly kind: 'absent'; readonly seen: boolean; readonly server: string }
+  /** The session is there and the right to end it is missing, or the duty cannot be done here: free for others. */
+  | { readonly id: string; readonly kind: 'cannot' };
+
+export interface SweepReply {
+  readonly expired: number;
+  readonly held: number;
+  readonly revoking: number;
+  readonly dutyMs: number;
+  readonly duties: readonly Duty[];
+}
+
+export interface ConfigureReply {
+  readonly kind: 'created' | 'exists';
+  /** What is in force now. */
+  readonly settings: ResourceSettings;
+  /** Ms until the first grant; 0 when the registry knows the resource. */
+  readonly learningMs: number;
+}
+
+export interface ResourceReport {
+  readonly settings: ResourceSettings;
+  readonly held: number;
+  readonly protectedCount: number;
+  readonly revoking: number;
+  readonly waiters: number;
+  /** Leases told to yield that have not yet gone. */
+  readonly flagged: number;
+  readonly learningMs: number;
+  readonly entries: readonly ReportEntry[];
+}
+
+export interface ReportEntry {
+  readonly lease: LeaseRef;
+  readonly state: 'protected' | 'revocable' | 'revoking';
+  readonly holder: string;
+  readonly group: string;
+  readonly session: string | undefined;
+  readonly isProbe: boolean;
+}
