@@ -1,0 +1,13 @@
+import { createHash } from 'node:crypto';
+
+const NAMESPACE_LENGTH = 6;
+
+/** Six characters that stand for the namespace option: short enough for a session label, the same for all who use it. */
+export const namespaceTag = (namespace: string): string =>
+  BigInt(`0x${createHash('sha256').update(namespace).digest('hex')}`).toString(36).slice(-NAMESPACE_LENGTH);
+
+const KINDS = ['state', 'held', 'records', 'revoking', 'queue', 'alive', 'clock'] as const;
+
+/** All keys of one resource; the hash tag keeps them in one slot (law L14). */
+export const keysOf = (resource: string, tag: string): string[] =>
+  KINDS.map((kind) => `leasehold:{${resource}.${tag}}:${kind}`);

@@ -1,0 +1,69 @@
+import { type Clock, sleep } from '../../core/clock.ts';
+import { LeaseholdError, redact } from '../../core/errors.ts';
+
+/** What of an ioredis client (5 or 6, `Redis` or `Cluster`) is used. */
+export interface ScriptClient {
+  evalsha(sha1: string, keyCount: number, ...args: string[]): Promise<unknown>;
+  eval(script: string, keyCount: number, ...args: string[]): Promise<unknown>;
+}
+
+export interface Script {
+  readonly text: string;
+  readonly sha1: string;
+}
+
+/** Redis's error codes after which the same request may succeed; the texts behind them are no interface. */
+const PASSING = new Set(['LOADING', 'MASTERDOWN', 'READONLY', 'CLUSTERDOWN', 'TRYAGAIN', 'BUSY', 'OOM', 'UNBLOCKED']);
+
+/** Runs scripts: by hash, in one round trip; with the text where the server does not know the hash, which can happen at any time. */
+export class ScriptRunner {
+  readonly #client: ScriptClient;
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+
+  constructor(client: ScriptClient, clock: Clock, timeoutMs: number) {
+    this.#client = client;
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Rejects with REGISTRY_UNREACHABLE; the script may have run all the same, so its id decides what a repeat does. */
+  async run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    const bound = new AbortController();
+    const timedOut = sleep(this.#clock, this.#timeoutMs, bound.signal).then(() => {
+      throw new Error(`No answer within ${this.#timeoutMs} ms.`);
+    });
+    const answer = this.#runOnce(script, keys, args);
+    timedOut.catch(() => undefined);
+    answer.catch(() => undefined);
+    try {
+      return await Promise.race([answer, timedOut]);
+    } catch (cause) {
+      throw unreachable(cause);
+    } finally {
+      bound.abort();
+    }
+  }
+
+  async #runOnce(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    try {
+      return await this.#client.evalsha(script.sha1, keys.length, ...keys, ...args);
+    } catch (error) {
+      if (errorCode(error) !== 'NOSCRIPT') throw error;
+      return this.#client.eval(script.text, keys.length, ...keys, ...args);
+    }
+  }
+}
+
+const errorCode = (error: unknown): string =>
+  error instanceof Error && error.name === 'ReplyError' ? (error.message.split(' ', 1)[0] ?? '') : '';
+
+const unreachable = (cause: unknown): LeaseholdError => {
+  const code = errorCode(cause);
+  const text = cause instanceof Error ? redact(cause.message) : String(cause);
+  return new LeaseholdError('REGISTRY_UNREACHABLE', `The lease registry did not answer: ${text}`, {
+    cause,
+    retryable: code === '' || PASSING.has(code),
+    details: { redisError: code },
+  });
+};
