@@ -1,0 +1,156 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { createConnection } from 'node:net';
+import { promisify } from 'node:util';
+import { eventually } from './eventually.ts';
+import { freePort, type KeptProcess, makeFolder, startKept } from './kept-process.ts';
+
+const run = promisify(execFile);
+
+export interface RedisServer {
+  readonly url: string;
+  readonly host: string;
+  readonly port: number;
+  /** Random: keys of this run never meet those of another on a Redis that is shared. */
+  readonly namespace: string;
+  /** False for a Redis that the environment named: it cannot be stopped, restarted or paused. */
+  readonly isOurs: boolean;
+  stop(): Promise<void>;
+  /** Ends it without warning and starts it empty on the same port. */
+  restart(): Promise<void>;
+  /** SIGSTOP: it accepts connections (the kernel does) and answers nothing. */
+  pause(): void;
+  resume(): void;
+}
+
+export interface RedisOptions {
+  /** More arguments, such as `['--maxmemory', '10mb']`; then always a server of our own. */
+  readonly args?: readonly string[];
+  /** A server of our own, whatever the environment names: for tests that restart or pause it. */
+  readonly own?: boolean;
+}
+
+/** A Redis for tests: the one that the environment names, else `redis-server` on the PATH, else installed by apt-get. */
+export const startRedis = async (options: RedisOptions = {}): Promise<RedisServer> => {
+  const { LEASEHOLD_TEST_REDIS_URL, REDIS_URL } = process.env;
+  const given = LEASEHOLD_TEST_REDIS_URL ?? REDIS_URL;
+  if (given && !options.own && !options.args) return external(given);
+  const binary = await redisBinary();
+  const folder = await makeFolder('redis');
+  try {
+    return await serve(binary, folder, options.args ?? []);
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+};
+
+const randomNamespace = (): string => randomBytes(6).toString('hex');
+
+const external = (url: string): RedisServer => {
+  const { hostname, port } = new URL(url);
+  const notOurs = (): never => {
+    throw new Error(
+      'This Redis was named by the environment and is not ours to stop: use startRedis({ own: true }).',
+    );
+  };
+  return {
+    url,
+    host: hostname,
+    port: Number(port || 6379),
+    namespace: randomNamespace(),
+    isOurs: false,
+    stop: async () => undefined,
+    restart: async () => notOurs(),
+    pause: notOurs,
+    resume: notOurs,
+  };
+};
+
+const onPath = async (): Promise<string | undefined> => {
+  for (const name of ['redis-server', 'valkey-server']) {
+    const found = await run('/bin/sh', ['-c', `command -v ${name}`]).catch(() => undefined);
+    if (found) return found.stdout.trim();
+  }
+  return undefined;
+};
+
+const redisBinary = async (): Promise<string> => {
+  const present = await onPath();
+  if (present) return present;
+  if (process.getuid?.() === 0 && (await run('apt-get', ['--version']).catch(() => undefined))) {
+    process.stderr.write('No redis-server here: installing it with apt-get.\n');
+    await run('apt-get', ['update']);
+    await run('apt-get', ['install', '-y', '--no-install-recommends', 'redis-server'], {
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
+      maxBuffer: 1 << 26,
+    });
+    const installed = await onPath();
+    if (installed) return installed;
+  }
+  throw new Error('These tests need Redis: install redis-server, or name one in LEASEHOLD_TEST_REDIS_URL.');
+};
+
+const serve = async (binary: string, folder: string, args: readonly string[]): Promise<RedisServer> => {
+  const port = await freePort();
+  const flags = [
+    '--port',
+    String(port),
+    '--bind',
+    '127.0.0.1',
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+    '--dir',
+    folder,
+  ];
+  const start = async (): Promise<KeptProcess> => {
+    const kept = await startKept(folder, [binary, ...flags, ...args], 'KILL');
+    await untilReady(port, kept);
+    return kept;
+  };
+  let server = await start();
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    host: '127.0.0.1',
+    port,
+    namespace: randomNamespace(),
+    isOurs: true,
+    stop: () => server.end(),
+    restart: async () => {
+      await server.end({ keepFolder: true });
+      server = await start();
+    },
+    pause: () => server.signal('SIGSTOP'),
+    resume: () => server.signal('SIGCONT'),
+  };
+};
+
+const untilReady = async (port: number, kept: KeptProcess): Promise<void> => {
+  try {
+    const answer = await eventually(async () => ((await kept.isRunning()) ? ping(port) : 'dead'), {
+      what: 'Redis',
+      timeoutMs: 10_000,
+    });
+    if (answer === 'dead') throw new Error('it ended at once');
+  } catch (error) {
+    const log = await kept.log();
+    await kept.end();
+    throw new Error(`Redis did not start:\n${log}`, { cause: error });
+  }
+};
+
+/** Any answer will do: one that asks for a password is an answer too. */
+const ping = (port: number): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const socket = createConnection({ host: '127.0.0.1', port }, () => socket.write('PING\r\n'));
+    socket.once('data', (data) => {
+      socket.destroy();
+      const text = data.toString();
+      if (text.startsWith('-LOADING')) reject(new Error(text));
+      else resolve(text);
+    });
+    socket.once('error', reject);
+  });

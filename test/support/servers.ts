@@ -1,0 +1,38 @@
+import { randomBytes } from 'node:crypto';
+import {
+  postgresAdmin as connectAdmin,
+  type PostgresAdmin,
+  type PostgresRole,
+  type RoleOptions,
+} from './postgres.ts';
+import { POSTGRES_URL_VARIABLE, REDIS_URL_VARIABLE } from './shared-servers.ts';
+
+/** The servers that the global setup started for this run, as a test sees them. */
+
+const fromSetup = (variable: string): string => {
+  const value = process.env[variable];
+  if (!value) throw new Error(`${variable} is not set: does this jest project name the global setup?`);
+  return value;
+};
+
+export const redisUrl = (): string => fromSetup(REDIS_URL_VARIABLE);
+
+export const redisAddress = (): { readonly host: string; readonly port: number } => {
+  const { hostname, port } = new URL(redisUrl());
+  return { host: hostname, port: Number(port || 6379) };
+};
+
+export const postgresAdmin = (): PostgresAdmin => connectAdmin(fromSetup(POSTGRES_URL_VARIABLE));
+
+const unique = (prefix: string): string => `${prefix}${randomBytes(6).toString('hex')}`;
+
+/** A name for the registry's keys that no other test uses. */
+export const freshNamespace = (): string => unique('t');
+
+/** A login role of its own for one test: the database refuses its (limit + 1)-th connection. */
+export const freshRole = (connectionLimit: number, options?: RoleOptions): Promise<PostgresRole> =>
+  postgresAdmin().createRole(unique('role_'), connectionLimit, options);
+
+/** The same with a database of its own. */
+export const freshRoleAndDatabase = (connectionLimit: number): Promise<PostgresRole> =>
+  freshRole(connectionLimit, { database: unique('db_') });
