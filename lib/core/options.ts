@@ -1,0 +1,124 @@
+/** The options that the defaults of others build on. */
+type Given = Readonly<Record<'capacity' | 'headroom' | 'protectMs', number>>;
+
+export interface NumberRule {
+  readonly unit: 'ms' | 'connections' | 'callers';
+  /** Computed from the options above it in the table; undefined: the option is required. */
+  readonly default: number | ((given: Given) => number) | undefined;
+  readonly min: number;
+  readonly max: number;
+  readonly doc: string;
+}
+
+const HOUR_MS = 3_600_000;
+
+/** The one table of numeric options: it drives parsing, the docs and the tests. Order matters: defaults look upwards. */
+export const NUMBER_OPTIONS = {
+  capacity: {
+    unit: 'connections',
+    default: undefined,
+    min: 1,
+    max: 100_000,
+    doc: 'Connections the whole fleet may have open on the resource, ever.',
+  },
+  headroom: {
+    unit: 'connections',
+    default: ({ capacity }) => (capacity === 1 ? 0 : Math.ceil(capacity / 10)),
+    min: 0,
+    max: 50_000,
+    doc: 'Capacity kept back so that a revocation can overlap with its replacement; at most half the capacity. 0: a lost slot comes back only after protection, idle time and connect bound.',
+  },
+  protectMs: {
+    unit: 'ms',
+    default: 10_000,
+    min: 1_000,
+    max: 60_000,
+    doc: 'How long a lease is safe without asking again; a dead holder blocks a wanted slot at most this long.',
+  },
+  idleMs: {
+    unit: 'ms',
+    default: ({ headroom, protectMs }) => (headroom === 0 ? protectMs : 300_000),
+    min: 1_000,
+    max: HOUR_MS,
+    doc: 'How long an unprotected lease, and an idle session at the server, live on. Also cuts a transaction that thinks longer than this.',
+  },
+  dangerMarginMs: {
+    unit: 'ms',
+    default: ({ protectMs }) => Math.max(100, Math.ceil(protectMs / 20)),
+    min: 1,
+    max: 20_000,
+    doc: 'A lease counts as unprotected this long before its protection ends; below a third of protectMs.',
+  },
+  quantumMs: {
+    unit: 'ms',
+    default: ({ headroom }) => (headroom === 0 ? 0 : 200),
+    min: 0,
+    max: 2_000,
+    doc: 'Back-to-back use a new holder is granted before it yields to waiters; 0 where headroom is 0.',
+  },
+  connectTimeoutMs: {
+    unit: 'ms',
+    default: ({ protectMs }) => Math.min(3_000, Math.floor(protectMs * 0.4)),
+    min: 100,
+    max: 30_000,
+    doc: 'Bound of one connection attempt, login included; below half of protectMs.',
+  },
+  dutyMs: {
+    unit: 'ms',
+    default: 5_000,
+    min: 100,
+    max: 60_000,
+    doc: 'How long a holder has to end a revoked session and prove it gone before somebody else is asked.',
+  },
+  ticketLivenessMs: {
+    unit: 'ms',
+    default: 1_500,
+    min: 500,
+    max: 60_000,
+    doc: 'A waiter that has not polled for this long is passed over; three times the slowest poll.',
+  },
+  waitersMax: {
+    unit: 'callers',
+    default: 10_000,
+    min: 1,
+    max: 100_000,
+    doc: 'Callers of the whole fleet that may wait in the registry.',
+  },
+  max: {
+    unit: 'connections',
+    default: 10,
+    min: 1,
+    max: 1_000,
+    doc: 'Connections of this process. With an `env` that shows AWS Lambda, the default is 1.',
+  },
+  acquireTimeoutMs: {
+    unit: 'ms',
+    default: 10_000,
+    min: 1,
+    max: HOUR_MS,
+    doc: 'How long a caller waits for a connection unless it names its own deadline.',
+  },
+  localWaitersMax: {
+    unit: 'callers',
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    doc: 'Callers that may wait in this process.',
+  },
+  checkAfterIdleMs: {
+    unit: 'ms',
+    default: 5_000,
+    min: 0,
+    max: HOUR_MS,
+    doc: 'A connection unused for longer is checked at the database before it is lent.',
+  },
+  operationTimeoutMs: {
+    unit: 'ms',
+    default: 2_000,
+    min: 10,
+    max: 60_000,
+    doc: 'Bound of a check, a reset, a close, and each statement of a duty.',
+  },
+} as const satisfies Record<string, NumberRule>;
+
+export type NumberOption = keyof typeof NUMBER_OPTIONS;
