@@ -47,7 +47,7 @@ const STEPS: readonly Step[] = [
       '.',
     ],
   },
-  { name: 'types', command: () => ['tsc', '-p', '.', '--pretty', String(hasColour)] },
+  { name: 'types', command: () => ['tsc', '-p', '.', ...(hasColour ? ['--pretty'] : [])] },
   { name: 'tidy', command: () => ['node', '.ci/tidy.ts'] },
   { name: 'lua', command: () => ['node', '.ci/embed-lua.ts', '--check'] },
   { name: 'lock', command: () => ['node', '.ci/complete-lock.ts', '--check'] },
