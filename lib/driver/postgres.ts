@@ -1,0 +1,59 @@
+import type pg from 'pg';
+import { type Clock, systemClock } from '../core/clock.ts';
+import type { Driver, OpenRequest, OpenResult } from './driver.ts';
+import { driverClientClass, type PgModule } from './postgres/client.ts';
+import { checkConfig } from './postgres/config.ts';
+import { Deadline } from './postgres/deadline.ts';
+import { type LoginContext, login } from './postgres/login.ts';
+import { type Dialect, nextDialect } from './postgres/settings.ts';
+
+export interface PostgresDriverOptions {
+  /** Default: the system's clock. */
+  readonly clock?: Clock;
+}
+
+const LABEL_MAX_BYTES = 63;
+
+/**
+ * The driver for PostgreSQL over the user's own `pg` (8.21 or later); the borrower gets a real `pg.Client` of it.
+ *
+ * `config` is what `new pg.Client` takes. Two of its settings are the lease's: `application_name` is replaced by the session
+ * label, and `connectionTimeoutMillis` by the request's bound. At the server an idle session ends after `idleMs`, one that
+ * thinks inside a transaction as well.
+ *
+ * What a cursor or a COPY stream fetches after its first message belongs to the statement that opened it: the gate is
+ * not asked again.
+ *
+ * @throws LeaseholdError CONFIG_INVALID with every problem in `details.problems`; no secret is in it.
+ */
+export const postgresDriver = (
+  pg: PgModule,
+  config: pg.ClientConfig,
+  { clock = systemClock }: PostgresDriverOptions = {},
+): Driver<pg.Client> => {
+  checkConfig(pg, config);
+  const own = { ...config };
+  const Client = driverClientClass(pg);
+  // What this server, or a pooler in front of it, was found to understand.
+  let dialect: Dialect = 'full';
+
+  /** Only a server's refusal permits another attempt (D1), and only within the bound of the first. */
+  const attempt = async (context: LoginContext, speaking: Dialect): Promise<OpenResult<pg.Client>> => {
+    const result = await login(context, speaking);
+    if (result.kind === 'open') dialect = speaking;
+    if (result.kind !== 'refused' || context.deadline.remainingMs === 0) return result;
+    const next = nextDialect(speaking, String(Reflect.get(Object(result.error.cause), 'code')));
+    return next === undefined ? result : attempt(context, next);
+  };
+
+  return {
+    engine: 'postgres',
+    open: async (request: OpenRequest) => {
+      if (Buffer.byteLength(request.label) > LABEL_MAX_BYTES) {
+        throw new RangeError(`PostgreSQL cuts a label after ${LABEL_MAX_BYTES} bytes.`);
+      }
+      const deadline = new Deadline(clock, request.timeoutMs);
+      return attempt({ Client, config: own, clock, request, deadline }, dialect);
+    },
+  };
+};

@@ -1,0 +1,153 @@
+import type pg from 'pg';
+import type { Clock } from '../../core/clock.ts';
+import { LeaseholdError, withoutSecrets } from '../../core/errors.ts';
+import type { ConnectionEnd, DriverConnection, EndOutcome, SessionTarget } from '../driver.ts';
+import type { RawClient } from './client.ts';
+import { Deadline, TIMED_OUT, within } from './deadline.ts';
+import { endStatement, lookStatement, readEnd, readLook, type SessionIdentity } from './session.ts';
+import type { SessionEnd } from './session-end.ts';
+import type { StatementQueue } from './statement-queue.ts';
+
+/** The parts of one connection, from its first moment on. */
+export interface ConnectionParts {
+  readonly client: RawClient;
+  readonly statements: StatementQueue;
+  readonly end: SessionEnd;
+  readonly clock: Clock;
+}
+
+/** A statement of the driver's own. One that is not answered in time leaves the connection in no known state: it is destroyed. */
+export const askWithin = async (
+  { statements, end, clock }: ConnectionParts,
+  statement: unknown,
+  timeoutMs: number,
+): Promise<unknown> => {
+  const answer = await within(clock, timeoutMs, statements.ask(statement));
+  if (answer !== TIMED_OUT) return answer;
+  const error = new LeaseholdError('CONNECTION_LOST', `PostgreSQL did not answer within ${timeoutMs} ms.`, {
+    details: { engine: 'postgres', timeoutMs },
+  });
+  end.destroy(error);
+  throw error;
+};
+
+/** The error of `askWithin` for a statement that was not answered in time. */
+export const isTimeout = (error: unknown): boolean =>
+  error instanceof LeaseholdError && 'timeoutMs' in error.details;
+
+/** Says goodbye and waits for the server's own end; destroys the socket if it does not come. */
+export const closeWithin = async (parts: ConnectionParts, timeoutMs: number): Promise<ConnectionEnd> => {
+  const { client, statements, end, clock } = parts;
+  const wasIdle = statements.isIdle;
+  end.expected();
+  statements.close();
+  // `client.end()` destroys the socket under a running statement; the server reads a goodbye as soon as that is done.
+  if (wasIdle) void Promise.resolve(client.end());
+  else client.connection.end();
+  const ended = await within(clock, timeoutMs, end.whenEnded());
+  if (ended !== TIMED_OUT) return ended;
+  end.destroy();
+  return end.whenEnded();
+};
+
+export class PostgresConnection implements DriverConnection<pg.Client> {
+  readonly client: pg.Client;
+  readonly server: string;
+  readonly session: string;
+  readonly #parts: ConnectionParts;
+  #closing: Promise<ConnectionEnd> | undefined;
+
+  constructor(parts: ConnectionParts, { server, session }: SessionIdentity) {
+    this.client = parts.client as unknown as pg.Client;
+    this.server = server;
+    this.session = session;
+    this.#parts = parts;
+  }
+
+  get isOpen(): boolean {
+    return !this.#parts.end.isOver;
+  }
+
+  /** As of the last answer: a BEGIN that is still in flight does not count yet. */
+  get isInTransaction(): boolean {
+    const status = this.#parts.client.getTransactionStatus();
+    return status === 'T' || status === 'E';
+  }
+
+  onEnd(listener: (end: ConnectionEnd) => void): void {
+    this.#parts.end.onEnd(listener);
+  }
+
+  /** An empty query: answered in every transaction state, and the server's idle timeout starts anew. */
+  async check(timeoutMs: number): Promise<boolean> {
+    if (!this.isOpen) return false;
+    try {
+      await askWithin(this.#parts, { text: '' }, timeoutMs);
+      return this.isOpen;
+    } catch {
+      return false;
+    }
+  }
+
+  /**
+   * Waits for what the borrower did not await, then ends its transaction. Other session state (SET, LISTEN, temporary
+   * tables, prepared statements) stays, as it does in `pg.Pool`.
+   */
+  async reset(timeoutMs: number): Promise<boolean> {
+    const { statements, clock } = this.#parts;
+    const deadline = new Deadline(clock, timeoutMs);
+    if (!this.isOpen) return false;
+    if (!statements.isIdle && (await within(clock, timeoutMs, statements.whenIdle())) === TIMED_OUT)
+      return false;
+    if (!this.isInTransaction) return this.isOpen;
+    try {
+      await askWithin(this.#parts, { text: 'ROLLBACK' }, deadline.remainingMs);
+      return this.isOpen && !this.isInTransaction;
+    } catch {
+      return false;
+    }
+  }
+
+  close(timeoutMs: number): Promise<ConnectionEnd> {
+    this.#closing ??= this.#parts.end.isOver
+      ? this.#awaitEnd(timeoutMs)
+      : closeWithin(this.#parts, timeoutMs);
+    return this.#closing;
+  }
+
+  async end(targets: readonly SessionTarget[], timeoutMs: number): Promise<readonly EndOutcome[]> {
+    if (targets.length === 0) return [];
+    const deadline = new Deadline(this.#parts.clock, timeoutMs);
+    try {
+      return readEnd(await this.#askOutside(endStatement(this.server, targets), timeoutMs));
+    } catch (error) {
+      if (Reflect.get(Object(error), 'code') !== '42501') throw error;
+    }
+    // The right is missing for at least one of them, and the statement does not say for which.
+    const isThere = await this.look(targets, deadline.remainingMs);
+    return isThere.map((there) => (there ? 'denied' : 'absent'));
+  }
+
+  async look(targets: readonly SessionTarget[], timeoutMs: number): Promise<readonly boolean[]> {
+    if (targets.length === 0) return [];
+    return readLook(await this.#askOutside(lookStatement(this.server, targets), timeoutMs));
+  }
+
+  /** Inside a transaction the session list is a snapshot that was taken once, and a failure would abort the borrower's work. */
+  async #askOutside(statement: unknown, timeoutMs: number): Promise<unknown> {
+    if (this.isInTransaction)
+      throw new Error('A session list that is read inside a transaction proves nothing.');
+    try {
+      return await askWithin(this.#parts, statement, timeoutMs);
+    } catch (error) {
+      throw withoutSecrets(error);
+    }
+  }
+
+  /** The end has begun without us: its rest follows within moments. */
+  async #awaitEnd(timeoutMs: number): Promise<ConnectionEnd> {
+    const { end, clock } = this.#parts;
+    if ((await within(clock, timeoutMs, end.whenEnded())) === TIMED_OUT) end.destroy();
+    return end.whenEnded();
+  }
+}

@@ -1,0 +1,133 @@
+import type pg from 'pg';
+import type { Clock } from '../../core/clock.ts';
+import type { OpenFailure, OpenRequest, OpenResult } from '../driver.ts';
+import type { DriverClientClass } from './client.ts';
+import { askWithin, type ConnectionParts, closeWithin, isTimeout, PostgresConnection } from './connection.ts';
+import { type Deadline, TIMED_OUT, within } from './deadline.ts';
+import { connectError, isServerError, isUnreachable, localFailure, serverFailure } from './failure.ts';
+import { hasSettings, IDENTITY, readIdentity } from './session.ts';
+import { SessionEnd } from './session-end.ts';
+import { type Dialect, settleSettings, startupOptions } from './settings.ts';
+import { StatementQueue } from './statement-queue.ts';
+
+/** How long a failed login waits for the server's FIN: until then its slot may still count. */
+const FIN_WAIT_MS = 1_000;
+
+export interface LoginContext {
+  readonly Client: DriverClientClass;
+  readonly config: pg.ClientConfig;
+  readonly clock: Clock;
+  readonly request: OpenRequest;
+  readonly deadline: Deadline;
+}
+
+/** One connection attempt in one dialect, the session's identity included. */
+export const login = async (context: LoginContext, dialect: Dialect): Promise<OpenResult<pg.Client>> => {
+  const parts = makeParts(context, dialect);
+  const { clock, deadline } = context;
+  try {
+    const connected = await within(clock, deadline.remainingMs, parts.client.connect());
+    if (connected === TIMED_OUT) return timedOut(context, parts);
+  } catch (error) {
+    return failedLogin(context, parts, error);
+  }
+  parts.end.loggedIn();
+  return identified(context, parts);
+};
+
+const makeParts = ({ Client, config, clock, request }: LoginContext, dialect: Dialect): ConnectionParts => {
+  const { label, idleMs, gate } = request;
+  const statements = new StatementQueue(gate, config.pipeline === true);
+  // `onError` cannot be called before `connect`.
+  let end: SessionEnd | undefined;
+  // The bound is ours, and so is what the configuration says about the label.
+  const client = new Client(
+    { ...config, connectionTimeoutMillis: 0 },
+    {
+      statements,
+      completeStartup: (message) => {
+        const options = startupOptions(dialect, idleMs, message.options);
+        return { ...message, application_name: label, ...(options === undefined ? {} : { options }) };
+      },
+      onError: (error) => {
+        end?.failed(error);
+        statements.close(error);
+      },
+    },
+  );
+  end = new SessionEnd(client.connection, clock);
+  end.onEnd(({ error }) => statements.close(error));
+  return { client, statements, end, clock };
+};
+
+const timedOut = ({ request }: LoginContext, { client, end }: ConnectionParts): OpenResult<pg.Client> => {
+  const cause = new Error(`not ready within ${request.timeoutMs} ms`);
+  end.destroy(cause);
+  return { kind: 'unknown', failure: 'timeout', error: connectError('timeout', cause, client) };
+};
+
+/** The server said no, or nobody was there, or something broke on the way: only the first two leave nothing behind for sure. */
+const failedLogin = async (
+  context: LoginContext,
+  parts: ConnectionParts,
+  error: unknown,
+): Promise<OpenResult<pg.Client>> => {
+  const { client, end } = parts;
+  if (isServerError(error)) {
+    // Before it is ready, whatever a server reports ends the session; its slot is free once the socket is closed.
+    await untilEnded(context, parts);
+    return refused(serverFailure(error.code), error, client);
+  }
+  if (!end.wasConnected && isUnreachable(error)) {
+    end.destroy();
+    return refused('unreachable', error, client);
+  }
+  const failure = localFailure(error);
+  if (failure !== 'cut') {
+    // No credentials were sent, or their proof failed here: an end that is seen is the end of it.
+    client.connection.stream.end();
+    if ((await untilEnded(context, parts)).endSeen) return refused(failure, error, client);
+  }
+  end.destroy();
+  return { kind: 'unknown', failure, error: connectError(failure, error, client) };
+};
+
+const untilEnded = async ({ clock, deadline }: LoginContext, { end }: ConnectionParts) => {
+  const waitMs = Math.min(FIN_WAIT_MS, deadline.remainingMs);
+  if ((await within(clock, waitMs, end.whenEnded())) === TIMED_OUT) end.destroy();
+  return end.whenEnded();
+};
+
+const refused = (failure: OpenFailure, error: unknown, address: { host: string; port: number }) =>
+  ({ kind: 'refused', failure, error: connectError(failure, error, address) }) as const;
+
+const identified = async (context: LoginContext, parts: ConnectionParts): Promise<OpenResult<pg.Client>> => {
+  const { request, deadline } = context;
+  try {
+    const answer = await askWithin(parts, IDENTITY, deadline.remainingMs);
+    const identity = readIdentity(answer);
+    if (!hasSettings(answer, request.label, request.idleMs)) {
+      await askWithin(parts, settleSettings(request.label, request.idleMs), deadline.remainingMs);
+    }
+    // The timer that bounds this may itself have slept through a freeze.
+    if (deadline.remainingMs === 0) return timedOut(context, parts);
+    return { kind: 'open', connection: new PostgresConnection(parts, identity) };
+  } catch (error) {
+    return unidentified(context, parts, error);
+  }
+};
+
+/** Logged in, but of no use: ended properly, and only an end that was seen is a refusal. */
+const unidentified = async (
+  context: LoginContext,
+  parts: ConnectionParts,
+  error: unknown,
+): Promise<OpenResult<pg.Client>> => {
+  if (isTimeout(error)) return timedOut(context, parts);
+  const failure = isServerError(error) ? serverFailure(error.code) : localFailure(error);
+  const { endSeen } = parts.end.isOver
+    ? await untilEnded(context, parts)
+    : await closeWithin(parts, context.deadline.remainingMs);
+  if (endSeen) return refused(failure, error, parts.client);
+  return { kind: 'unknown', failure, error: connectError(failure, error, parts.client) };
+};

@@ -1,0 +1,119 @@
+import type { Clock, Timer } from '../../core/clock.ts';
+import { withoutSecrets } from '../../core/errors.ts';
+import type { ConnectionEnd } from '../driver.ts';
+import type { RawConnection, RawStream } from './client.ts';
+import { isFatal, isServerError } from './failure.ts';
+
+/**
+ * After the first sign of an end (a fatal message, a FIN) the rest follows within moments, and only then has the server
+ * freed the slot; if it does not follow, the socket is destroyed and what was seen counts.
+ */
+const REST_OF_END_MS = 1_000;
+
+/** How a session ends, and whether the server itself was seen to end it: its fatal message or its FIN. */
+export class SessionEnd {
+  readonly #clock: Clock;
+  readonly #connection: RawConnection;
+  readonly #socket: RawStream;
+  readonly #listeners: ((end: ConnectionEnd) => void)[] = [];
+  #wasConnected = false;
+  #isLoggedIn = false;
+  #isOver = false;
+  #sawFin = false;
+  #fatal: Error | undefined;
+  #lastError: Error | undefined;
+  #end: ConnectionEnd | undefined;
+  #patience: Timer | undefined;
+
+  constructor(connection: RawConnection, clock: Clock) {
+    this.#clock = clock;
+    this.#connection = connection;
+    this.#socket = connection.stream;
+    this.#socket.on('connect', () => {
+      this.#wasConnected = true;
+    });
+    this.#watchFin(this.#socket);
+    connection.on('sslconnect', () => this.#watchFin(connection.stream));
+    connection.on('errorMessage', (message) => this.#onServerError(message));
+    connection.on('end', () => this.#finish());
+  }
+
+  /** A TCP connection was established at some time. */
+  get wasConnected(): boolean {
+    return this.#wasConnected;
+  }
+
+  /** Known to be over, or about to be. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** From now on an error message of the server need not be the end. */
+  loggedIn(): void {
+    this.#isLoggedIn = true;
+  }
+
+  /** Once, when nothing of the connection is left. */
+  onEnd(listener: (end: ConnectionEnd) => void): void {
+    if (this.#end) listener(this.#end);
+    else this.#listeners.push(listener);
+  }
+
+  whenEnded(): Promise<ConnectionEnd> {
+    return new Promise((resolve) => this.onEnd(resolve));
+  }
+
+  /** The client reported an error: it is unusable, whether the socket knows it yet or not. */
+  failed(error: unknown): void {
+    if (this.#end) return;
+    this.#lastError = withoutSecrets(error);
+    this.#begin();
+  }
+
+  /** We have said goodbye. */
+  expected(): void {
+    this.#isOver = true;
+  }
+
+  /** Drops the connection here and now, and proves nothing by it. */
+  destroy(error?: Error): void {
+    if (this.#end) return;
+    this.#lastError ??= error;
+    const stream = this.#connection.stream;
+    const isPlain = stream === this.#socket;
+    // A socket that is still connecting would be reset only after it had connected.
+    if (isPlain && !stream.connecting && stream.resetAndDestroy) stream.resetAndDestroy();
+    else stream.destroy();
+    if (!isPlain) this.#socket.destroy();
+    this.#finish();
+  }
+
+  #watchFin(stream: RawStream): void {
+    stream.on('end', () => {
+      // Node emits 'end' only for the peer's own end, never after a reset or a destroy.
+      this.#sawFin = true;
+      this.#begin();
+    });
+  }
+
+  #onServerError(message: unknown): void {
+    if (!isServerError(message)) return;
+    if (this.#isLoggedIn && !isFatal(message)) return;
+    this.#fatal = withoutSecrets(message);
+    this.#begin();
+  }
+
+  #begin(): void {
+    this.#isOver = true;
+    this.#patience ??= this.#clock.setBackgroundTimer(REST_OF_END_MS, () => this.destroy());
+  }
+
+  #finish(): void {
+    if (this.#end) return;
+    this.#isOver = true;
+    this.#patience?.cancel();
+    const error = this.#fatal ?? this.#lastError;
+    this.#end = { endSeen: this.#sawFin || this.#fatal !== undefined, ...(error ? { error } : {}) };
+    for (const listener of this.#listeners.splice(0)) listener(this.#end);
+  }
+}
