@@ -34,7 +34,8 @@ const FAILURE_JITTER = 0.2;
 
 /** Before another connect after `failures` failed ones (1 for the first): 1, 2, 4, … 60 s, +-20 %. */
 export const failureDelayMs = (failures: number, fraction: number): number =>
-  Math.min(FAILURE_CAP_MS, FAILURE_BASE_MS * 2 ** (failures - 1)) * (1 - FAILURE_JITTER + 2 * FAILURE_JITTER * fraction);
+  Math.min(FAILURE_CAP_MS, FAILURE_BASE_MS * 2 ** (failures - 1)) *
+  (1 - FAILURE_JITTER + 2 * FAILURE_JITTER * fraction);
 
 const REGISTRY_BASE_MS = 20;
 const REGISTRY_CAP_MS = 1_000;

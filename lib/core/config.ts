@@ -6,7 +6,11 @@ import { NUMBER_OPTIONS, type NumberOption, type NumberRule } from './options.ts
 type Numbers = Readonly<Record<NumberOption, number>>;
 
 /** What of the options is text or numbers; the ports and the injected parts are not looked at here. */
-export type ConfigInput = { readonly resource: string; readonly capacity: number; readonly group?: string | undefined } & {
+export type ConfigInput = {
+  readonly resource: string;
+  readonly capacity: number;
+  readonly group?: string | undefined;
+} & {
   readonly [Name in Exclude<NumberOption, 'capacity'>]?: number | undefined;
 };
 
@@ -30,7 +34,10 @@ export const parseConfig = (
 ): Config => {
   const problems = [...unknownNames(input, others), ...textProblems(input)];
   const functionName = env['AWS_LAMBDA_FUNCTION_NAME'];
-  const numbers = parseNumbers({ max: functionName === undefined ? undefined : 1, ...defined(input) }, problems);
+  const numbers = parseNumbers(
+    { max: functionName === undefined ? undefined : 1, ...defined(input) },
+    problems,
+  );
   if (problems.length === 0) problems.push(...crossProblems(numbers));
   if (problems.length > 0) throw configError(problems);
   return Object.freeze({
@@ -42,9 +49,13 @@ export const parseConfig = (
 };
 
 export const configError = (problems: readonly string[]): LeaseholdError =>
-  new LeaseholdError('CONFIG_INVALID', `The options are not valid:\n${problems.map((text) => `  - ${text}`).join('\n')}`, {
-    details: { problems },
-  });
+  new LeaseholdError(
+    'CONFIG_INVALID',
+    `The options are not valid:\n${problems.map((text) => `  - ${text}`).join('\n')}`,
+    {
+      details: { problems },
+    },
+  );
 
 export const settingsOf = (config: Config): ResourceSettings => ({
   capacity: config.capacity,
@@ -82,7 +93,8 @@ const textProblems = (input: Readonly<Record<string, unknown>>): string[] => {
     problems.push(`${name}: ${show(value)} is not ${right}`);
   };
   check('resource', RESOURCE_PATTERN, '1 to 20 characters of a-z, 0-9 and -');
-  if (input['group'] !== undefined) check('group', GROUP_PATTERN, '1 to 64 characters of A-Z, a-z, 0-9 and _ . : -');
+  if (input['group'] !== undefined)
+    check('group', GROUP_PATTERN, '1 to 64 characters of A-Z, a-z, 0-9 and _ . : -');
   return problems;
 };
 
@@ -92,8 +104,12 @@ const parseNumbers = (input: Readonly<Record<string, unknown>>, problems: string
     const rule: NumberRule = NUMBER_OPTIONS[name];
     const fallback = typeof rule.default === 'function' ? rule.default(parsed as Numbers) : rule.default;
     const value = input[name] ?? fallback;
-    const isInRange = Number.isSafeInteger(value) && (value as number) >= rule.min && (value as number) <= rule.max;
-    if (!isInRange) problems.push(`${name}: ${show(value)} is not a whole number of ${rule.unit} from ${rule.min} to ${rule.max}`);
+    const isInRange =
+      Number.isSafeInteger(value) && (value as number) >= rule.min && (value as number) <= rule.max;
+    if (!isInRange)
+      problems.push(
+        `${name}: ${show(value)} is not a whole number of ${rule.unit} from ${rule.min} to ${rule.max}`,
+      );
     // A wrong value must not make a second problem out of a default that builds on it.
     parsed[name] = isInRange ? (value as number) : (fallback ?? rule.min);
   }
@@ -104,10 +120,19 @@ const parseNumbers = (input: Readonly<Record<string, unknown>>, problems: string
 const crossProblems = (numbers: Numbers): string[] => {
   const { capacity, headroom, protectMs, idleMs, dangerMarginMs, connectTimeoutMs, quantumMs } = numbers;
   const laws: readonly (readonly [boolean, string])[] = [
-    [headroom <= capacity / 2, `headroom: ${headroom} is more than half of capacity (${capacity}); at most ${Math.floor(capacity / 2)}`],
+    [
+      headroom <= capacity / 2,
+      `headroom: ${headroom} is more than half of capacity (${capacity}); at most ${Math.floor(capacity / 2)}`,
+    ],
     [idleMs >= protectMs, `idleMs: ${idleMs} is below protectMs (${protectMs})`],
-    [dangerMarginMs < protectMs / 3, `dangerMarginMs: ${dangerMarginMs} is not below a third of protectMs (${protectMs})`],
-    [connectTimeoutMs < protectMs / 2, `connectTimeoutMs: ${connectTimeoutMs} is not below half of protectMs (${protectMs})`],
+    [
+      dangerMarginMs < protectMs / 3,
+      `dangerMarginMs: ${dangerMarginMs} is not below a third of protectMs (${protectMs})`,
+    ],
+    [
+      connectTimeoutMs < protectMs / 2,
+      `connectTimeoutMs: ${connectTimeoutMs} is not below half of protectMs (${protectMs})`,
+    ],
     [headroom > 0 || quantumMs === 0, `quantumMs: ${quantumMs} needs headroom; it is 0 where headroom is 0`],
   ];
   return laws.filter(([holds]) => !holds).map(([, text]) => text);
@@ -116,4 +141,8 @@ const crossProblems = (numbers: Numbers): string[] => {
 const SHOWN_CHARACTERS = 40;
 
 const show = (value: unknown): string =>
-  value === undefined ? 'nothing' : typeof value === 'string' ? JSON.stringify(redact(value).slice(0, SHOWN_CHARACTERS)) : String(value);
+  value === undefined
+    ? 'nothing'
+    : typeof value === 'string'
+      ? JSON.stringify(redact(value).slice(0, SHOWN_CHARACTERS))
+      : String(value);

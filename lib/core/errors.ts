@@ -64,7 +64,8 @@ export class LeaseholdError extends Error {
 }
 
 export const isLeaseholdError = (value: unknown): value is LeaseholdError =>
-  value instanceof LeaseholdError || (value instanceof Error && value.name === 'LeaseholdError' && 'code' in value);
+  value instanceof LeaseholdError ||
+  (value instanceof Error && value.name === 'LeaseholdError' && 'code' in value);
 
 const CREDENTIALS_IN_URL = /\/\/[^/\s@]*@/g;
 

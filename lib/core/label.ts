@@ -12,6 +12,7 @@ export const GROUP_PATTERN = /^[A-Za-z0-9_.:-]{1,64}$/;
  */
 export const sessionLabel = (resource: string, namespace: string, lease: LeaseRef): string => {
   const label = `lh:${resource}.${namespace}:${lease.id}:${lease.fence.toString(36)}`;
-  if (label.length > LABEL_MAX_BYTES) throw new RangeError(`The session label ${label} is longer than ${LABEL_MAX_BYTES} bytes.`);
+  if (label.length > LABEL_MAX_BYTES)
+    throw new RangeError(`The session label ${label} is longer than ${LABEL_MAX_BYTES} bytes.`);
   return label;
 };

@@ -65,5 +65,7 @@ export const decodeSettings = (text: string): ResourceSettings => {
   if (values.length !== SETTINGS_ORDER.length || values.some((value) => !Number.isSafeInteger(value))) {
     throw new RangeError(`Not the settings of a resource: ${JSON.stringify(text)}`);
   }
-  return Object.fromEntries(SETTINGS_ORDER.map((name, at) => [name, values[at]])) as unknown as ResourceSettings;
+  return Object.fromEntries(
+    SETTINGS_ORDER.map((name, at) => [name, values[at]]),
+  ) as unknown as ResourceSettings;
 };

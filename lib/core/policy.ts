@@ -1,5 +1,5 @@
-import { LIMITS } from './limits.ts';
 import type { ResourceSettings } from './lease.ts';
+import { LIMITS } from './limits.ts';
 
 /** All that the decision to grant depends on, for a resource whose registry has memory and is not learning. */
 export interface AdmissionView {
@@ -79,7 +79,12 @@ export const renewAfterMs = (settings: ResourceSettings, held: number, waiters: 
  */
 export const shouldYield = (
   settings: ResourceSettings,
-  view: { readonly count: number; readonly waiters: number; readonly flagged: number; readonly heldForMs: number },
+  view: {
+    readonly count: number;
+    readonly waiters: number;
+    readonly flagged: number;
+    readonly heldForMs: number;
+  },
 ): boolean => {
   if (view.heldForMs < settings.quantumMs) return false;
   if (view.flagged < view.waiters) return true;

@@ -36,9 +36,17 @@ export interface Registry {
   /** Ends protection now; the lease stays until somebody needs it. */
   park(resource: string, holder: string, items: readonly ParkItem[]): Promise<ParkReply>;
   /** Gives leases back whose connection was never started, was refused by the server, or was seen to end. Also cancels a ticket or an ask whose answer is not known (fence 0). */
-  release(resource: string, holder: string, items: readonly ReleaseItem[]): Promise<readonly ('released' | 'unknown')[]>;
+  release(
+    resource: string,
+    holder: string,
+    items: readonly ReleaseItem[],
+  ): Promise<readonly ('released' | 'unknown')[]>;
   /** Gives leases up whose connection may still exist: they count on until somebody proves it gone. */
-  abandon(resource: string, holder: string, items: readonly AbandonItem[]): Promise<readonly ('abandoned' | 'unknown')[]>;
+  abandon(
+    resource: string,
+    holder: string,
+    items: readonly AbandonItem[],
+  ): Promise<readonly ('abandoned' | 'unknown')[]>;
   /** Reports looks. `by` is the lease through whose connection the look was made, if it was made through one. */
   settle(
     resource: string,
@@ -100,7 +108,12 @@ export type GrantReply =
       /** This lease is the one beyond the count. */
       readonly isProbe: boolean;
     } & Weather)
-  | ({ readonly kind: 'queued'; readonly position: number; readonly stamp: number; readonly retryAfterMs: number } & Weather)
+  | ({
+      readonly kind: 'queued';
+      readonly position: number;
+      readonly stamp: number;
+      readonly retryAfterMs: number;
+    } & Weather)
   | { readonly kind: 'denied'; readonly reason: DenialReason; readonly retryAfterMs: number }
   | { readonly kind: 'lost'; readonly reason: LossReason };
 

@@ -1,0 +1,10 @@
+export { type ErrorCode, isLeaseholdError, LeaseholdError } from './core/errors.ts';
+export type { Lent } from './pool/lent.ts';
+export {
+  type AcquireOptions,
+  createPool,
+  type Pool,
+  type PoolOptions,
+  type PoolStatus,
+} from './pool/pool.ts';
+export type { CloseReason, PoolEvents } from './pool/pool-events.ts';

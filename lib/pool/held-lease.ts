@@ -1,0 +1,72 @@
+import type { Clock, Instant } from '../core/clock.ts';
+import type { LeaseRef, LossReason } from '../core/lease.ts';
+
+/** A lease in its holder's hands: how long it is protected by the holder's own clocks. */
+export class HeldLease {
+  readonly ref: LeaseRef;
+  /** The server's idle timeout for this lease's session, in ms; fixed for the lease's life. */
+  readonly idleMs: number;
+  readonly isProbe: boolean;
+  /** The registry knows the session's identity. */
+  isBound = false;
+  /** Set once, when the registry has said that the lease is over. */
+  loss: LossReason | undefined;
+  readonly #clock: Clock;
+  #turn = 0;
+  #sentAt: Instant;
+  #protectMs: number;
+  #renewAfterMs: number;
+
+  constructor(
+    clock: Clock,
+    ref: LeaseRef,
+    sentAt: Instant,
+    reply: {
+      readonly protectMs: number;
+      readonly idleMs: number;
+      readonly renewAfterMs: number;
+      readonly isProbe: boolean;
+    },
+  ) {
+    this.#clock = clock;
+    this.ref = ref;
+    this.idleMs = reply.idleMs;
+    this.isProbe = reply.isProbe;
+    this.#sentAt = sentAt;
+    this.#protectMs = reply.protectMs;
+    this.#renewAfterMs = reply.renewAfterMs;
+  }
+
+  get turn(): number {
+    return this.#turn;
+  }
+
+  /** What is left of the protection, counted from the moment its request was SENT; 0 or less: ask first. */
+  remainingMs(): number {
+    return this.loss === undefined ? this.#protectMs - this.#clock.elapsedMs(this.#sentAt) : 0;
+  }
+
+  /** Ms until the next renewal; 0 or less: now. */
+  renewInMs(): number {
+    return (this.isBound ? this.#renewAfterMs : 0) - this.#clock.elapsedMs(this.#sentAt);
+  }
+
+  /** The number of the next renew or park (law L4). */
+  nextTurn(): number {
+    this.#turn += 1;
+    return this.#turn;
+  }
+
+  /** Applies the answer to the request numbered `turn`; an answer that a later request has overtaken says nothing. */
+  prolong(turn: number, sentAt: Instant, protectMs: number, renewAfterMs: number): void {
+    if (turn !== this.#turn) return;
+    this.#sentAt = sentAt;
+    this.#protectMs = protectMs;
+    this.#renewAfterMs = renewAfterMs;
+  }
+
+  /** From the moment a park is SENT its holder counts itself unprotected (law L4). */
+  endProtection(): void {
+    this.#protectMs = 0;
+  }
+}

@@ -1,0 +1,36 @@
+import type { Clock } from '../core/clock.ts';
+import type { Config } from '../core/config.ts';
+import { settingsOf } from '../core/config.ts';
+import type { Events } from '../core/events.ts';
+import type { ResourceSettings } from '../core/lease.ts';
+import type { Random } from '../core/random.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { PoolEvents } from './pool-events.ts';
+
+/** What the parts of one pool share: who they are towards the registry, and the world they live in. */
+export class Holder {
+  readonly config: Config;
+  readonly settings: ResourceSettings;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly events: Events<PoolEvents>;
+  /** The last that the registry said: somebody waits, or the next newcomer would have to. */
+  pressure = false;
+  #id: string | undefined;
+
+  constructor(config: Config, registry: Registry, clock: Clock, random: Random, events: Events<PoolEvents>) {
+    this.config = config;
+    this.settings = settingsOf(config);
+    this.registry = registry;
+    this.clock = clock;
+    this.random = random;
+    this.events = events;
+  }
+
+  /** Made at first use, not at load: a snapshot of a loaded module is restored many times. */
+  get id(): string {
+    this.#id ??= this.random.id();
+    return this.#id;
+  }
+}

@@ -1,0 +1,20 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/** What the code inside an invocation knows of it without being told: how long it may still wait. */
+export interface InvocationDeadline {
+  /** Ms that may still be spent on waiting; the reserve for the work is already taken off. */
+  remainingMs(): number;
+}
+
+const deadlines = new AsyncLocalStorage<InvocationDeadline>();
+
+export const currentDeadline = (): InvocationDeadline | undefined => deadlines.getStore();
+
+export const runWithDeadline = <Result>(deadline: InvocationDeadline, work: () => Result): Result =>
+  deadlines.run(deadline, work);
+
+/**
+ * For frameworks whose hook returns before the work begins. Call it before the first `await` of the hook: after one, Node 24
+ * loses the store, and Node 22 leaks it to other invocations.
+ */
+export const enterDeadline = (deadline: InvocationDeadline): void => deadlines.enterWith(deadline);

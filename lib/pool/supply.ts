@@ -1,0 +1,200 @@
+import { failureDelayMs, registryDelayMs } from '../core/backoff.ts';
+import { sleep } from '../core/clock.ts';
+import { isLeaseholdError, LeaseholdError } from '../core/errors.ts';
+import type { Driver, StatementGate } from '../driver/driver.ts';
+import type { Duties } from './duties.ts';
+import type { Farewells } from './farewells.ts';
+import type { Holder } from './holder.ts';
+import { LeaseRequest, type Patience } from './lease-request.ts';
+import { openUnder } from './opener.ts';
+import type { CloseReason } from './pool-events.ts';
+import type { Renewer } from './renewer.ts';
+import type { LeasedConnection, Roster } from './roster.ts';
+import type { Waiters } from './waiters.ts';
+
+/** An idle connection is closed at this part of the server's own idle timeout, so that the server is never first. */
+export const IDLE_PART = 0.8;
+
+export interface SupplyParts<Connection> {
+  readonly holder: Holder;
+  readonly driver: Driver<Connection>;
+  readonly roster: Roster<Connection>;
+  readonly waiters: Waiters<LeasedConnection<Connection>>;
+  readonly duties: Duties;
+  readonly farewells: Farewells;
+  readonly renewer: Renewer<Connection>;
+  gateOf(connection: LeasedConnection<Connection> | undefined): Promise<void> | undefined;
+  /** A connection is fit to be lent, or to be found unfit. */
+  ready(connection: LeasedConnection<Connection>): void;
+  opened(connection: LeasedConnection<Connection>): void;
+  drop(connection: LeasedConnection<Connection>, reason: CloseReason): void;
+}
+
+/** What a time-out should tell: which step was slow, and what last went wrong. */
+export interface Hindrance {
+  readonly step: string;
+  readonly trouble: LeaseholdError | undefined;
+}
+
+/** Brings connections to those who wait: opens new ones under new leases, and asks about those whose protection has lapsed. */
+export class Supply<Connection> {
+  /** Connections on their way. */
+  count = 0;
+  hindrance: Hindrance = { step: 'a connection of this process', trouble: undefined };
+  readonly #parts: SupplyParts<Connection>;
+  /** Those on their way that may still be called off: nothing is being opened for them. */
+  readonly #callable = new Set<AbortController>();
+
+  constructor(parts: SupplyParts<Connection>) {
+    this.#parts = parts;
+  }
+
+  /** Calls off up to `surplus` of the latest asks. */
+  callOff(surplus: number): void {
+    for (const ask of [...this.#callable].reverse().slice(0, Math.max(0, surplus))) ask.abort();
+  }
+
+  /** Opens one connection; the caller has counted it in `roster.opening`. Never rejects. */
+  async open(): Promise<void> {
+    const { roster, waiters } = this.#parts;
+    const ask = new AbortController();
+    this.count += 1;
+    try {
+      const connection = await this.#openOne(ask);
+      roster.opening -= 1;
+      if (connection !== undefined) await this.#begin(connection);
+    } catch (error) {
+      roster.opening -= 1;
+      waiters.rejectAll(asLeasehold(error));
+    } finally {
+      this.#callable.delete(ask);
+      this.count -= 1;
+    }
+  }
+
+  /** Makes an idle connection fit again: it is `busy` meanwhile. Never rejects. */
+  async revive(connection: LeasedConnection<Connection>): Promise<void> {
+    this.count += 1;
+    const unfit = await this.#whyUnfit(connection).finally(() => {
+      this.count -= 1;
+    });
+    if (unfit === undefined) this.#parts.ready(connection);
+    else this.#parts.drop(connection, unfit);
+  }
+
+  async #openOne(ask: AbortController): Promise<LeasedConnection<Connection> | undefined> {
+    const { holder, driver, duties, farewells } = this.#parts;
+    const { clock, events } = holder;
+    const since = clock.read();
+    const patience = this.#patience(ask.signal);
+    for (let failures = 1; ; failures += 1) {
+      this.#callable.add(ask);
+      const sentAt = clock.read();
+      const answer = await new LeaseRequest(holder, farewells, patience).run();
+      this.#callable.delete(ask);
+      if (answer === undefined) return undefined;
+      const { lease, reply } = answer;
+      events.emit('leaseGranted', { waitMs: clock.elapsedMs(sentAt), isProbe: lease.isProbe });
+      duties.take(reply.duties, reply.dutyMs, sentAt);
+      patience.note('the database');
+      let connection: LeasedConnection<Connection> | undefined;
+      const gate: StatementGate = () => this.#parts.gateOf(connection);
+      const opened = await openUnder(holder, driver, lease, gate);
+      if (opened.kind === 'open') {
+        connection = { lease, driver: opened.driver, lastUsedAt: clock.read(), place: 'busy' };
+        return connection;
+      }
+      if (opened.isReleasable) farewells.release(lease, opened.outcome);
+      else farewells.abandon(lease, opened.outcome);
+      const error = opened.error ?? tooSlow(holder.config.connectTimeoutMs);
+      if (!error.retryable) throw error;
+      patience.note('the database', error);
+      const delayMs = failureDelayMs(failures, holder.random.fraction());
+      const elapsedMs = clock.elapsedMs(since);
+      events.emit('retry', {
+        operation: 'connect',
+        attempt: failures,
+        delayMs,
+        elapsedMs,
+        reason: error.message,
+      });
+      this.#giveUpEarly(delayMs, error);
+      this.#callable.add(ask);
+      await sleep(clock, delayMs, ask.signal);
+    }
+  }
+
+  /** Who would give up before the next attempt hears so now, unless somebody may still give a connection back. */
+  #giveUpEarly(delayMs: number, error: LeaseholdError): void {
+    const { roster, waiters } = this.#parts;
+    if (this.count === 1 && roster.count('lent') === 0) waiters.rejectBefore(delayMs, error);
+  }
+
+  /** First steps of a new connection: tell the registry whose session it is, and do the duties it was granted for. */
+  async #begin(connection: LeasedConnection<Connection>): Promise<void> {
+    const { roster, renewer, duties } = this.#parts;
+    this.hindrance = { step: 'a connection of this process', trouble: undefined };
+    roster.add(connection);
+    this.#parts.opened(connection);
+    void renewer.renew(connection);
+    if (!duties.isEmpty) await duties.work(connection.driver, connection.lease);
+    const unfit = await this.#whyUnfit(connection);
+    if (unfit === undefined) this.#parts.ready(connection);
+    else this.#parts.drop(connection, unfit);
+  }
+
+  async #whyUnfit(connection: LeasedConnection<Connection>): Promise<CloseReason | undefined> {
+    const { clock, config } = this.#parts.holder;
+    const { driver, lease } = connection;
+    if (!driver.isOpen) return 'broken';
+    const unusedMs = clock.elapsedMs(connection.lastUsedAt);
+    if (unusedMs >= IDLE_PART * lease.idleMs) return 'idle';
+    if (!(await this.#protect(connection))) return lease.loss === undefined ? undefined : 'lost';
+    if (unusedMs < config.checkAfterIdleMs) return undefined;
+    if (!(await driver.check(config.operationTimeoutMs))) return 'broken';
+    connection.lastUsedAt = clock.read();
+    return undefined;
+  }
+
+  /** Asks for protection until it is given or refused; false also when nobody waits any more. */
+  async #protect(connection: LeasedConnection<Connection>): Promise<boolean> {
+    const { holder, renewer, waiters } = this.#parts;
+    const { lease } = connection;
+    for (let failures = 0; lease.loss === undefined; ) {
+      if (lease.remainingMs() > holder.config.dangerMarginMs) return true;
+      const result = await renewer.renew(connection);
+      if (result !== 'unanswered') continue;
+      failures += 1;
+      const trouble = new LeaseholdError(
+        'REGISTRY_UNREACHABLE',
+        'The lease registry did not answer a renewal.',
+      );
+      this.hindrance = { step: 'the lease registry', trouble };
+      if (waiters.length === 0) return false;
+      await sleep(holder.clock, registryDelayMs(failures, holder.random.fraction()));
+    }
+    return false;
+  }
+
+  #patience(signal: AbortSignal): Patience {
+    return {
+      signal,
+      remainingMs: () => this.#parts.waiters.longestRemainingMs,
+      note: (step, trouble) => {
+        this.hindrance = { step, trouble };
+      },
+    };
+  }
+}
+
+const asLeasehold = (error: unknown): LeaseholdError =>
+  isLeaseholdError(error)
+    ? error
+    : new LeaseholdError('CONNECT_FAILED', 'The driver failed.', { cause: error });
+
+/** The registry's protection left no time for a connect. */
+const tooSlow = (connectTimeoutMs: number): LeaseholdError =>
+  new LeaseholdError(
+    'REGISTRY_UNREACHABLE',
+    `The lease arrived with less protection left than a connect may take (connectTimeoutMs ${connectTimeoutMs}).`,
+  );
