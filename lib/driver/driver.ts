@@ -71,8 +71,8 @@ export interface DriverConnection<Connection> {
   readonly session: string;
   /** False from the moment the connection is known to be over. */
   readonly isOpen: boolean;
-  /** Milliseconds-free fact: inside a transaction right now? */
-  readonly isInTransaction: boolean;
+  /** No transaction is open, and no statement is in flight or waits: fit for the next borrower as it is. */
+  readonly isClean: boolean;
   /** Called once, when the connection ends for any reason, also while lent. At once if it has already ended. */
   onEnd(listener: (end: ConnectionEnd) => void): void;
   /** One round trip; false if it did not answer properly in time (the connection is then unusable). */

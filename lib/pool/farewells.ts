@@ -1,6 +1,7 @@
 import { registryDelayMs } from '../core/backoff.ts';
 import { isLeaseholdError } from '../core/errors.ts';
 import type { LeaseOutcome } from '../core/lease.ts';
+import type { Background } from './background.ts';
 import type { HeldLease } from './held-lease.ts';
 import type { Holder } from './holder.ts';
 
@@ -9,14 +10,15 @@ const FAREWELL_MAX_MS = 30_000;
 
 /**
  * Tells the registry that leases are over: released where the connection was never opened, refused, or seen to end; else
- * abandoned. Repeats until the registry has answered, beside the work; whoever must not leave before waits for `settled`.
+ * abandoned. Repeats until the registry has answered, beside the work.
  */
 export class Farewells {
   readonly #holder: Holder;
-  readonly #pending = new Set<Promise<void>>();
+  readonly #background: Background;
 
-  constructor(holder: Holder) {
+  constructor(holder: Holder, background: Background) {
     this.#holder = holder;
+    this.#background = background;
   }
 
   release(lease: HeldLease, outcome: LeaseOutcome): void {
@@ -38,14 +40,8 @@ export class Farewells {
     this.#say('abandon', () => registry.abandon(config.resource, id, [item]));
   }
 
-  /** Resolves when every farewell said so far has been heard, or given up. */
-  async settled(): Promise<void> {
-    await Promise.all(this.#pending);
-  }
-
   #say(operation: string, send: () => Promise<unknown>): void {
-    const said = this.#repeat(operation, send).finally(() => this.#pending.delete(said));
-    this.#pending.add(said);
+    this.#background.add(this.#repeat(operation, send));
   }
 
   async #repeat(operation: string, send: () => Promise<unknown>): Promise<void> {

@@ -1,6 +1,6 @@
 import { REFUSALS_PER_LEASE, refusedDelayMs } from '../core/backoff.ts';
 import { sleep } from '../core/clock.ts';
-import { LeaseholdError } from '../core/errors.ts';
+import { isLeaseholdError, LeaseholdError, redact } from '../core/errors.ts';
 import { sessionLabel } from '../core/label.ts';
 import type { LeaseOutcome } from '../core/lease.ts';
 import type { Driver, DriverConnection, OpenFailure, OpenResult, StatementGate } from '../driver/driver.ts';
@@ -64,12 +64,12 @@ const failed = <Connection>(engine: string, last: Failed<Connection> | undefined
   return { kind: 'failed', isReleasable, outcome, error: connectError(engine, last) };
 };
 
+/** What the driver said, as the caller hears it. */
 const connectError = <Connection>(engine: string, { failure, error }: Failed<Connection>): LeaseholdError => {
-  const said = new LeaseholdError('CONNECT_FAILED', '', { cause: error }).cause;
-  const text = said instanceof Error ? said.message : '';
+  if (isLeaseholdError(error)) return error;
   return new LeaseholdError(
     'CONNECT_FAILED',
-    `The ${engine} server could not be used (${failure}): ${text}`,
+    `No connection to ${engine} (${failure}): ${redact(error.message)}`,
     {
       cause: error,
       retryable: !FINAL.has(failure),

@@ -4,6 +4,7 @@ import { isLeaseholdError, LeaseholdError } from '../core/errors.ts';
 import type { Driver, StatementGate } from '../driver/driver.ts';
 import type { Duties } from './duties.ts';
 import type { Farewells } from './farewells.ts';
+import type { Gate } from './gate.ts';
 import type { Holder } from './holder.ts';
 import { LeaseRequest, type Patience } from './lease-request.ts';
 import { openUnder } from './opener.ts';
@@ -23,7 +24,7 @@ export interface SupplyParts<Connection> {
   readonly duties: Duties;
   readonly farewells: Farewells;
   readonly renewer: Renewer<Connection>;
-  gateOf(connection: LeasedConnection<Connection> | undefined): Promise<void> | undefined;
+  readonly gate: Gate<Connection>;
   /** A connection is fit to be lent, or to be found unfit. */
   ready(connection: LeasedConnection<Connection>): void;
   opened(connection: LeasedConnection<Connection>): void;
@@ -98,7 +99,7 @@ export class Supply<Connection> {
       duties.take(reply.duties, reply.dutyMs, sentAt);
       patience.note('the database');
       let connection: LeasedConnection<Connection> | undefined;
-      const gate: StatementGate = () => this.#parts.gateOf(connection);
+      const gate: StatementGate = () => this.#parts.gate.pass(connection);
       const opened = await openUnder(holder, driver, lease, gate);
       if (opened.kind === 'open') {
         connection = { lease, driver: opened.driver, lastUsedAt: clock.read(), place: 'busy' };

@@ -496,9 +496,9 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
       test('reset ends an open transaction, also one in error', async () => {
         const connection = await mustOpen();
         await world.run(connection.client, world.statements.begin);
-        expect(connection.isInTransaction).toBe(true);
+        expect(connection.isClean).toBe(false);
         expect(await connection.reset(TIMEOUT_MS)).toBe(true);
-        expect(connection.isInTransaction).toBe(false);
+        expect(connection.isClean).toBe(true);
         await world.run(connection.client, world.statements.begin);
         await expect(world.run(connection.client, world.statements.fail)).rejects.toThrow();
         expect(await connection.reset(TIMEOUT_MS)).toBe(true);
@@ -509,7 +509,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         const connection = await mustOpen();
         const begun = world.run(connection.client, world.statements.begin);
         expect(await connection.reset(TIMEOUT_MS)).toBe(true);
-        expect(connection.isInTransaction).toBe(false);
+        expect(connection.isClean).toBe(true);
         await begun;
       });
 

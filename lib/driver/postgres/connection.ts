@@ -68,8 +68,12 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
     return !this.#parts.end.isOver;
   }
 
+  get isClean(): boolean {
+    return this.#parts.statements.isIdle && !this.#isInTransaction;
+  }
+
   /** As of the last answer: a BEGIN that is still in flight does not count yet. */
-  get isInTransaction(): boolean {
+  get #isInTransaction(): boolean {
     const status = this.#parts.client.getTransactionStatus();
     return status === 'T' || status === 'E';
   }
@@ -99,10 +103,10 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
     if (!this.isOpen) return false;
     if (!statements.isIdle && (await within(clock, timeoutMs, statements.whenIdle())) === TIMED_OUT)
       return false;
-    if (!this.isInTransaction) return this.isOpen;
+    if (!this.#isInTransaction) return this.isOpen;
     try {
       await askWithin(this.#parts, { text: 'ROLLBACK' }, deadline.remainingMs);
-      return this.isOpen && !this.isInTransaction;
+      return this.isOpen && !this.#isInTransaction;
     } catch {
       return false;
     }
@@ -135,7 +139,7 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
 
   /** Inside a transaction the session list is a snapshot that was taken once, and a failure would abort the borrower's work. */
   async #askOutside(statement: unknown, timeoutMs: number): Promise<unknown> {
-    if (this.isInTransaction)
+    if (this.#isInTransaction)
       throw new Error('A session list that is read inside a transaction proves nothing.');
     try {
       return await askWithin(this.#parts, statement, timeoutMs);

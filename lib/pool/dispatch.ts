@@ -1,0 +1,207 @@
+import type { Timer } from '../core/clock.ts';
+import type { Driver } from '../driver/driver.ts';
+import { atMost, Background } from './background.ts';
+import { Duties } from './duties.ts';
+import { Farewells } from './farewells.ts';
+import { Gate } from './gate.ts';
+import type { Holder } from './holder.ts';
+import type { CloseReason } from './pool-events.ts';
+import { Renewer } from './renewer.ts';
+import { type LeasedConnection, Roster } from './roster.ts';
+import { IDLE_PART, Supply } from './supply.ts';
+import { Waiters } from './waiters.ts';
+
+/** Brings connections and callers together: who gets what, what happens to a connection that comes back, and when it goes. */
+export class Dispatch<Connection> {
+  readonly roster = new Roster<Connection>();
+  readonly waiters: Waiters<LeasedConnection<Connection>>;
+  readonly supply: Supply<Connection>;
+  /** While an invocation runs nothing is parked, because its work may go on. */
+  invocations = 0;
+  readonly #holder: Holder;
+  readonly #duties: Duties;
+  readonly #farewells: Farewells;
+  readonly #renewer: Renewer<Connection>;
+  readonly #background: Background;
+  #isClosing = false;
+  #idleTimer: Timer | undefined;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(holder: Holder, driver: Driver<Connection>) {
+    const { config, clock, events } = holder;
+    this.#holder = holder;
+    this.#background = new Background(clock, (error) =>
+      events.emit('registryFailed', { operation: 'background', error }),
+    );
+    this.waiters = new Waiters(clock, config.localWaitersMax);
+    this.#duties = new Duties(holder);
+    this.#farewells = new Farewells(holder, this.#background);
+    this.#renewer = new Renewer(holder, this.roster, this.#duties, {
+      lost: (connection, reason) => {
+        events.emit('leaseLost', { reason, inUse: connection.place === 'lent' });
+        if (connection.place === 'idle') this.#drop(connection, 'lost');
+        // The borrower's statement fails now, rather than running on after somebody else was given the place.
+        else if (connection.place === 'lent')
+          this.#background.add(connection.driver.close(config.operationTimeoutMs));
+      },
+      yielded: (connection) => this.#drop(connection, 'yielded'),
+    });
+    const gate = new Gate(this.#renewer, config.dangerMarginMs);
+    this.supply = new Supply({
+      holder,
+      driver,
+      roster: this.roster,
+      waiters: this.waiters,
+      duties: this.#duties,
+      farewells: this.#farewells,
+      renewer: this.#renewer,
+      gate,
+      opened: (connection) =>
+        connection.driver.onEnd(() => {
+          if (connection.place === 'idle') this.#drop(connection, 'broken');
+        }),
+      ready: (connection) => this.#ready(connection),
+      drop: (connection, reason) => this.#drop(connection, reason),
+    });
+  }
+
+  /** A connection that needs no question: protected, lately used, and nobody has come before. */
+  takeWarm(): LeasedConnection<Connection> | undefined {
+    const newest = this.waiters.length === 0 ? this.roster.newestIdle() : undefined;
+    return newest !== undefined && this.#isWarm(newest) ? this.#lend(newest) : undefined;
+  }
+
+  /** Brings what is there to those who wait, and sends for what is missing; called whenever either has changed. */
+  serve(): void {
+    for (
+      let idle = this.roster.newestIdle();
+      idle !== undefined && this.waiters.length > 0;
+      idle = this.roster.newestIdle()
+    ) {
+      if (!this.#isWarm(idle)) break;
+      this.waiters.offer(this.#lend(idle));
+    }
+    while (this.waiters.length > this.supply.count && this.#sendForOne());
+    this.supply.callOff(this.supply.count - this.waiters.length);
+    if (this.roster.size === 0) this.#onEmpty?.();
+  }
+
+  async giveBack(connection: LeasedConnection<Connection>, heldMs: number): Promise<void> {
+    const { driver, lease } = connection;
+    const { config, clock, events } = this.#holder;
+    events.emit('returned', { heldMs });
+    // Closing has not waited for this borrower.
+    if (connection.place !== 'lent') return;
+    connection.lastUsedAt = clock.read();
+    this.roster.move(connection, 'busy');
+    if (driver.isOpen && lease.loss === undefined && !driver.isClean) {
+      const rolledBack = await driver.reset(config.operationTimeoutMs);
+      events.emit('transactionLeftOpen', { rolledBack });
+      if (!rolledBack) {
+        this.#drop(connection, 'broken');
+        return;
+      }
+    }
+    if (this.#duties.isEmpty) this.#ready(connection);
+    else this.#background.add(this.#duties.work(driver, lease).then(() => this.#ready(connection)));
+  }
+
+  /** Parks what is idle where somebody may need it, and sees through what is pending. */
+  async endInvocation(budgetMs: number): Promise<void> {
+    if (this.invocations === 0 && this.#holder.pressure) {
+      const idle = this.roster.at('idle').filter(({ lease }) => lease.remainingMs() > 0);
+      if (idle.length > 0) this.#background.add(this.#renewer.park(idle));
+    }
+    // While others wait, what is sent for them is pending without end.
+    if (!this.#background.isQuiet && this.supply.count === 0) await this.#background.settled(budgetMs);
+  }
+
+  async close(timeoutMs: number): Promise<void> {
+    const { clock, config } = this.#holder;
+    this.#isClosing = true;
+    this.supply.callOff(Number.POSITIVE_INFINITY);
+    for (const connection of this.roster.at('idle')) this.#drop(connection, 'closed');
+    if (this.roster.size > 0) {
+      const emptied = new Promise<void>((resolve) => {
+        this.#onEmpty = resolve;
+      });
+      await atMost(clock, timeoutMs, emptied);
+    }
+    for (const connection of this.roster.at('lent')) this.#drop(connection, 'closed');
+    await this.#background.settled(2 * config.operationTimeoutMs);
+    this.#renewer.stop();
+    this.#idleTimer?.cancel();
+  }
+
+  #isWarm({ driver, lease, lastUsedAt }: LeasedConnection<Connection>): boolean {
+    const { clock, config } = this.#holder;
+    if (!driver.isOpen || lease.remainingMs() <= config.dangerMarginMs) return false;
+    return clock.elapsedMs(lastUsedAt) < Math.min(config.checkAfterIdleMs, IDLE_PART * lease.idleMs);
+  }
+
+  #lend(connection: LeasedConnection<Connection>): LeasedConnection<Connection> {
+    this.roster.move(connection, 'lent');
+    this.#renewer.touch(connection);
+    return connection;
+  }
+
+  #sendForOne(): boolean {
+    const cold = this.roster.newestIdle();
+    if (cold !== undefined) {
+      this.roster.move(cold, 'busy');
+      this.#background.add(this.supply.revive(cold).finally(() => this.serve()));
+      return true;
+    }
+    if (this.roster.size >= this.#holder.config.max) return false;
+    this.roster.opening += 1;
+    this.#background.add(this.supply.open().finally(() => this.serve()));
+    return true;
+  }
+
+  /** A connection that nobody has: lent on, kept, or found unfit. */
+  #ready(connection: LeasedConnection<Connection>): void {
+    const { driver, lease } = connection;
+    if (lease.loss !== undefined) this.#drop(connection, 'lost');
+    else if (!driver.isOpen) this.#drop(connection, 'broken');
+    else if (this.#isClosing) this.#drop(connection, 'closed');
+    else this.#keep(connection);
+  }
+
+  #keep(connection: LeasedConnection<Connection>): void {
+    this.roster.move(connection, 'idle');
+    this.#watchIdle(connection.lease.idleMs);
+    this.serve();
+    const isUnwanted = connection.place === 'idle' && this.invocations === 0 && this.#holder.pressure;
+    if (isUnwanted && connection.lease.remainingMs() > 0)
+      this.#background.add(this.#renewer.park([connection]));
+  }
+
+  #drop(connection: LeasedConnection<Connection>, reason: CloseReason): void {
+    if (connection.place === 'closing') return;
+    this.roster.move(connection, 'closing');
+    this.#background.add(this.#closeOne(connection, reason));
+  }
+
+  async #closeOne(connection: LeasedConnection<Connection>, reason: CloseReason): Promise<void> {
+    const { driver, lease } = connection;
+    const { endSeen } = await driver.close(this.#holder.config.operationTimeoutMs);
+    this.roster.remove(connection);
+    if (endSeen) this.#farewells.release(lease, 'closed');
+    else this.#farewells.abandon(lease, 'unseen', driver.session);
+    this.#holder.events.emit('connectionClosed', { reason, endSeen });
+    this.serve();
+  }
+
+  /** Where the process is not frozen, unused connections are closed before the server would end them. */
+  #watchIdle(idleMs: number): void {
+    this.#idleTimer ??= this.#holder.clock.setBackgroundTimer(IDLE_PART * idleMs, () => {
+      this.#idleTimer = undefined;
+      for (const connection of this.roster.at('idle')) {
+        const unusedMs = this.#holder.clock.elapsedMs(connection.lastUsedAt);
+        if (unusedMs >= IDLE_PART * connection.lease.idleMs) this.#drop(connection, 'idle');
+      }
+      const [next] = this.roster.at('idle');
+      if (next !== undefined) this.#watchIdle(next.lease.idleMs);
+    });
+  }
+}
