@@ -22,7 +22,8 @@ export interface PollView {
  * at 98 % load gave it a p99 wait of 524 ms against 148 ms for this shape.
  */
 export const pollDelayMs = ({ position, waitedMs, hintMs, fraction }: PollView): number => {
-  const even = (POLL_STEP_MS * position) / (1 + waitedMs / POLL_AGE_MS);
+  // Age at most doubles the pace: rank already rises with it, and a whole queue at full pace would be a herd.
+  const even = (POLL_STEP_MS * position) / (1 + Math.min(1, waitedMs / POLL_AGE_MS));
   const jittered = Math.max(POLL_MIN_MS, even) * (1 - POLL_JITTER + 2 * POLL_JITTER * fraction);
   const bounded = Math.min(LIMITS.pollMaxMs, Math.max(POLL_MIN_MS, jittered));
   return Math.max(1, Math.min(bounded, hintMs));

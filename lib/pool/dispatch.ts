@@ -106,6 +106,12 @@ export class Dispatch<Connection> {
     else this.#background.add(this.#duties.work(driver, lease).then(() => this.#ready(connection)));
   }
 
+  /** Ends a loan whose borrower may still have the client: then nobody else may get this connection. */
+  takeBack(connection: LeasedConnection<Connection>, heldMs: number): void {
+    this.#holder.events.emit('returned', { heldMs });
+    if (connection.place === 'lent') this.#drop(connection, 'left');
+  }
+
   /** Parks what is idle where somebody may need it, and sees through what is pending. */
   async endInvocation(budgetMs: number): Promise<void> {
     if (this.invocations === 0 && this.#holder.pressure) {

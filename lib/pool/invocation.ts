@@ -1,9 +1,17 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
+/** A connection in a borrower's hands, as the invocation sees it in which it was borrowed. */
+export interface OpenLoan {
+  /** Ends the loan over the borrower's head. */
+  takeBack(): void;
+}
+
 /** What the code inside an invocation knows of it without being told: how long it may still wait. */
 export interface InvocationDeadline {
   /** Ms that may still be spent on waiting; the reserve for the work is already taken off. */
   remainingMs(): number;
+  /** What is borrowed at the moment; for whoever takes back at the invocation's end what has been left lent. */
+  readonly loans?: Set<OpenLoan>;
 }
 
 const deadlines = new AsyncLocalStorage<InvocationDeadline>();

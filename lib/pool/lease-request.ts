@@ -1,5 +1,5 @@
 import { pollDelayMs, registryDelayMs } from '../core/backoff.ts';
-import { sleep } from '../core/clock.ts';
+import { type Instant, sleep } from '../core/clock.ts';
 import { isLeaseholdError, LeaseholdError } from '../core/errors.ts';
 import type { GrantReply } from '../registry/registry.ts';
 import type { Farewells } from './farewells.ts';
@@ -11,6 +11,8 @@ export type Granted = Extract<GrantReply, { kind: 'granted' }>;
 export interface LeaseAnswer {
   readonly lease: HeldLease;
   readonly reply: Granted;
+  /** When the request that was granted was sent; the first one may be long ago. */
+  readonly sentAt: Instant;
 }
 
 /** How long those wait for whom a lease is asked. */
@@ -54,7 +56,8 @@ export class LeaseRequest {
       if (reply === undefined) await this.#afterSilence();
       else if (reply.kind === 'granted') {
         const ref = { id: this.#id, fence: reply.fence };
-        if (!signal.aborted) return { lease: new HeldLease(this.#holder.clock, ref, sentAt, reply), reply };
+        if (!signal.aborted)
+          return { lease: new HeldLease(this.#holder.clock, ref, sentAt, reply), reply, sentAt };
       } else await this.#afterAnswer(reply);
     }
     // A ticket, or a grant whose answer is not known or crossed the cancel, is given back; nothing was ever opened under it.

@@ -12,6 +12,8 @@ export type CloseReason =
   | 'broken'
   /** Unused for so long that the server is about to end it. */
   | 'idle'
+  /** An invocation ended without giving it back. */
+  | 'left'
   /** The pool closes. */
   | 'closed';
 
@@ -32,7 +34,7 @@ export interface PoolEvents {
   connectionClosed: { readonly reason: CloseReason; readonly endSeen: boolean };
   /** A transaction was open when the connection came back; it was rolled back, or the connection dropped. */
   transactionLeftOpen: { readonly rolledBack: boolean };
-  /** An invocation ended without giving a connection back; it was taken back. */
+  /** An invocation ended without giving connections back; they were taken back, and closed. */
   leftLent: { readonly count: number };
   /** Sessions of revoked leases were ended and proven gone (`settled`), or not yet. */
   dutyDone: { readonly settled: number; readonly kept: number };

@@ -8,6 +8,7 @@ import { explain } from './gate.ts';
 import { Holder } from './holder.ts';
 import { currentDeadline } from './invocation.ts';
 import type { Lent } from './lent.ts';
+import { Loan } from './loan.ts';
 import type { PoolEvents } from './pool-events.ts';
 import { checkOptions, PORTS, type PoolOptions } from './pool-options.ts';
 import type { LeasedConnection } from './roster.ts';
@@ -76,27 +77,21 @@ export class Pool<Connection> implements AsyncDisposable {
     work: (connection: Connection) => Result | Promise<Result>,
     options?: AcquireOptions,
   ): Promise<Result> {
-    const connection = this.#takeNow(options) ?? (await this.#takeLater(options));
-    const lentAt = this.#holder.clock.read();
+    const leased = this.#takeNow(options) ?? (await this.#takeLater(options));
+    const loan = new Loan(this.#dispatch, this.#holder.clock, leased);
     try {
-      return await work(connection.driver.client);
+      return await work(loan.connection);
     } catch (error) {
-      throw explain(connection, error);
+      throw explain(leased, error);
     } finally {
-      await this.#dispatch.giveBack(connection, this.#holder.clock.elapsedMs(lentAt));
+      await loan.giveBack();
     }
   }
 
   /** Lends a connection until `giveBack`, or the end of an `await using` block. Errors as with `use`. */
   async acquire(options?: AcquireOptions): Promise<Lent<Connection>> {
-    const connection = this.#takeNow(options) ?? (await this.#takeLater(options));
-    const lentAt = this.#holder.clock.read();
-    let returned: Promise<void> | undefined;
-    const giveBack = (): Promise<void> => {
-      returned ??= this.#dispatch.giveBack(connection, this.#holder.clock.elapsedMs(lentAt));
-      return returned;
-    };
-    return { connection: connection.driver.client, giveBack, [Symbol.asyncDispose]: giveBack };
+    const leased = this.#takeNow(options) ?? (await this.#takeLater(options));
+    return new Loan(this.#dispatch, this.#holder.clock, leased);
   }
 
   /** Local and synchronous; no network call. */

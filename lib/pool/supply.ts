@@ -90,12 +90,12 @@ export class Supply<Connection> {
     const patience = this.#patience(ask.signal);
     for (let failures = 1; ; failures += 1) {
       this.#callable.add(ask);
-      const sentAt = clock.read();
+      const askedAt = clock.read();
       const answer = await new LeaseRequest(holder, farewells, patience).run();
       this.#callable.delete(ask);
       if (answer === undefined) return undefined;
-      const { lease, reply } = answer;
-      events.emit('leaseGranted', { waitMs: clock.elapsedMs(sentAt), isProbe: lease.isProbe });
+      const { lease, reply, sentAt } = answer;
+      events.emit('leaseGranted', { waitMs: clock.elapsedMs(askedAt), isProbe: lease.isProbe });
       duties.take(reply.duties, reply.dutyMs, sentAt);
       patience.note('the database');
       let connection: LeasedConnection<Connection> | undefined;

@@ -1,0 +1,128 @@
+import { describe, expect, test } from '@jest/globals';
+import { parseConfig } from '../../lib/core/config.ts';
+import { isLeaseholdError } from '../../lib/core/errors.ts';
+import { NUMBER_OPTIONS } from '../../lib/core/options.ts';
+import { createPool } from '../../lib/index.ts';
+
+const problemsOf = (input: Record<string, unknown>): readonly string[] => {
+  try {
+    parseConfig(input, ['registry']);
+    return [];
+  } catch (error) {
+    if (!isLeaseholdError(error)) throw error;
+    expect(error).toMatchObject({ code: 'CONFIG_INVALID', retryable: false, statusCode: 500 });
+    return error.details['problems'] as readonly string[];
+  }
+};
+
+const good = { resource: 'orders', capacity: 80 };
+
+describe('defaults', () => {
+  test.each([
+    [80, { headroom: 8, idleMs: 300_000, quantumMs: 200, connectTimeoutMs: 3_000, connectBoundMs: 4_000 }],
+    [10, { headroom: 1 }],
+    [11, { headroom: 2 }],
+    [2, { headroom: 1 }],
+    [1, { headroom: 0, idleMs: 10_000, quantumMs: 0 }],
+  ])('capacity %i', (capacity, expected) => {
+    expect(parseConfig({ ...good, capacity }, [])).toMatchObject({
+      ...expected,
+      dangerMarginMs: 500,
+      max: 10,
+      group: 'default',
+    });
+  });
+
+  test('a short protection brings a short connect timeout and margin', () => {
+    expect(parseConfig({ ...good, protectMs: 1_000 }, [])).toMatchObject({
+      connectTimeoutMs: 400,
+      dangerMarginMs: 100,
+    });
+  });
+
+  test('on Lambda the group is the function, and one connection is enough', () => {
+    const env = { AWS_LAMBDA_FUNCTION_NAME: 'orders-api' };
+    expect(parseConfig(good, [], env)).toMatchObject({ group: 'orders-api', max: 1 });
+    expect(parseConfig({ ...good, group: 'mine', max: 4 }, [], env)).toMatchObject({ group: 'mine', max: 4 });
+  });
+
+  test('the result is frozen', () => {
+    expect(Object.isFrozen(parseConfig(good, []))).toBe(true);
+  });
+});
+
+describe('refusals', () => {
+  test.each([
+    ['unknown option', { ...good, capcity: 5 }, ['capcity: no such option']],
+    ['near miss', { ...good, protect: 5 }, ['protect: no such option; did you mean protectMs?']],
+    [
+      'capacity 0',
+      { ...good, capacity: 0 },
+      ['capacity: 0 is not a whole number of connections from 1 to 100000'],
+    ],
+    ['capacity missing', { resource: 'orders' }, ['capacity: nothing is not a whole number']],
+    ['capacity as text', { ...good, capacity: '80' }, ['capacity: "80" is not a whole number']],
+    ['not a number', { ...good, idleMs: Number.NaN }, ['idleMs: NaN is not']],
+    [
+      'protection too long',
+      { ...good, protectMs: 60_001 },
+      ['protectMs: 60001 is not a whole number of ms from 1000 to 60000'],
+    ],
+    [
+      'resource',
+      { ...good, resource: 'Orders_DB' },
+      ['resource: "Orders_DB" is not 1 to 20 characters of a-z, 0-9 and -'],
+    ],
+    ['group', { ...good, group: 'a b' }, ['group: "a b" is not 1 to 64 characters']],
+    ['headroom', { ...good, headroom: 41 }, ['headroom: 41 is more than half of capacity (80); at most 40']],
+    ['idle below protection', { ...good, idleMs: 5_000 }, ['idleMs: 5000 is below protectMs (10000)']],
+    [
+      'margin',
+      { ...good, dangerMarginMs: 4_000 },
+      ['dangerMarginMs: 4000 is not below a third of protectMs'],
+    ],
+    [
+      'connect timeout',
+      { ...good, connectTimeoutMs: 5_000 },
+      ['connectTimeoutMs: 5000 is not below half of protectMs'],
+    ],
+    ['quantum without headroom', { ...good, headroom: 0, quantumMs: 100 }, ['quantumMs: 100 needs headroom']],
+  ])('%s', (_, input, expected) => {
+    const problems = problemsOf(input);
+    expect(problems).toHaveLength(expected.length);
+    for (const [at, text] of expected.entries()) expect(problems[at]).toContain(text);
+  });
+
+  test('every problem is told at once', () => {
+    expect(problemsOf({ resource: '', capacity: 0, headroom: -1, nonsense: 1, group: '' })).toHaveLength(5);
+  });
+
+  test('a value that looks like a credential is not repeated', () => {
+    const password = ['p', 'w', '1'].join('');
+    expect(problemsOf({ ...good, resource: `postgres://me:${password}@host/db` }).join()).not.toContain(
+      password,
+    );
+  });
+
+  test.each(Object.entries(NUMBER_OPTIONS))(
+    '%s accepts its range and nothing beyond',
+    (name, { min, max }) => {
+      const at = (value: number) =>
+        problemsOf({ ...good, [name]: value }).filter((text) => text.includes('is not a whole number'));
+      expect(at(min)).toEqual([]);
+      expect(at(max)).toEqual([]);
+      expect(at(min - 1)).toHaveLength(1);
+      expect(at(max + 1)).toHaveLength(1);
+    },
+  );
+
+  test('a missing registry and driver are named beside the other problems', () => {
+    const options = { resource: 'orders', capacity: 0 } as unknown as Parameters<typeof createPool>[0];
+    expect(() => createPool(options)).toThrow(
+      /capacity: 0[\s\S]*registry: is missing[\s\S]*driver: is missing/,
+    );
+    expect(() => createPool(undefined as unknown as Parameters<typeof createPool>[0])).toThrow(
+      /CONFIG|options/,
+    );
+  });
+});
