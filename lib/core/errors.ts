@@ -51,6 +51,9 @@ export class LeaseholdError extends Error {
   readonly retryAfterMs: number | undefined;
   /** What a web layer should answer: 503 where a later request may succeed, else 500. */
   readonly statusCode: 500 | 503;
+  /** Web layers (`http-errors`, middy's http-error-handler) read these two: a 503 is answered as it is, with Retry-After. */
+  readonly expose: boolean;
+  readonly headers: Readonly<Record<string, string>>;
   readonly details: Readonly<Record<string, unknown>>;
 
   constructor(code: ErrorCode, message: string, options: LeaseholdErrorOptions = {}) {
@@ -59,9 +62,14 @@ export class LeaseholdError extends Error {
     this.retryable = options.retryable ?? RETRYABLE.has(code);
     this.retryAfterMs = this.retryable ? options.retryAfterMs : undefined;
     this.statusCode = this.retryable ? 503 : 500;
+    this.expose = this.retryable;
+    this.headers = Object.freeze(this.retryable ? { 'Retry-After': retryAfterSeconds(this.retryAfterMs) } : {});
     this.details = Object.freeze({ ...options.details });
   }
 }
+
+/** Whole seconds are all that the header can say; at once is never right. */
+const retryAfterSeconds = (ms = 0): string => String(Math.max(1, Math.ceil(ms / 1_000)));
 
 export const isLeaseholdError = (value: unknown): value is LeaseholdError =>
   value instanceof LeaseholdError ||

@@ -1,0 +1,150 @@
+import type { Pool } from '../pool/pool.ts';
+
+/** The units of Powertools that are used here. */
+type Unit = 'Count' | 'Milliseconds';
+
+/** A metric of its own, with dimensions of its own; written as soon as it is added. */
+interface SingleMetric {
+  addDimension(name: string, value: string): unknown;
+  addMetric(name: string, unit: Unit, value: number): unknown;
+}
+
+/** What is used of Powertools' `Metrics`; any other recorder with this shape will do. */
+export interface MetricsSink {
+  addMetric(name: string, unit: Unit, value: number): unknown;
+  singleMetric?(): SingleMetric;
+}
+
+/** Waits that one record lists, at most: Powertools flushes a metric that reaches 100 values. The longest are kept. */
+const WAITS_MAX = 50;
+
+/** Counted since the last record: `name`, or `name` with the value of a dimension of its own behind it. */
+type Counter = readonly [name: string, dimension?: string, value?: string];
+
+export interface PoolMetrics extends Disposable {
+  /**
+   * Adds what has happened since the last record, and the levels of this moment, to the sink. The wrappers of handlers
+   * call it at the end of each invocation; who has none calls it now and then. Never throws, never flushes.
+   */
+  record(): void;
+}
+
+type MeasuredPool = Pick<Pool<unknown>, 'events' | 'status'>;
+
+class Recorder implements PoolMetrics {
+  readonly #pool: MeasuredPool;
+  readonly #sink: MetricsSink;
+  readonly #subscriptions: readonly Disposable[];
+  readonly #counts = new Map<string, { readonly counter: Counter; count: number }>();
+  #waits: number[] = [];
+  #peak = 0;
+
+  constructor(pool: MeasuredPool, sink: MetricsSink) {
+    this.#pool = pool;
+    this.#sink = sink;
+    const { events } = pool;
+    this.#subscriptions = [
+      events.on('acquired', ({ waitMs }) => this.#onAcquired(waitMs)),
+      events.on('acquireFailed', ({ error }) => this.#add(['AcquireFailed', 'code', error.code])),
+      events.on('connectionOpened', () => this.#add(['ConnectionsOpened'])),
+      events.on('connectionFailed', ({ failure }) => this.#add(['ConnectionsFailed', 'cause', failure])),
+      events.on('connectionClosed', ({ reason }) => this.#add(['ConnectionsClosed', 'reason', reason])),
+      events.on('leaseLost', ({ reason }) => this.#add(['LeasesLost', 'reason', reason])),
+      events.on('leaseDenied', ({ reason }) => this.#add(['Denied', 'reason', reason])),
+      events.on('leftLent', ({ count }) => this.#add(['LeftLent'], count)),
+    ];
+  }
+
+  record(): void {
+    const counts = [...this.#counts.values()];
+    const waits = this.#waits;
+    const { idle, lent, busy, closing } = this.#pool.status();
+    const peak = Math.max(this.#peak, lent);
+    this.#counts.clear();
+    this.#waits = [];
+    this.#peak = lent;
+    quietly(() => {
+      this.#addLevels({
+        PoolSize: idle + lent + busy,
+        ConnectionsActive: peak,
+        ConnectionsIdle: idle,
+        LeasesHeld: idle + lent + busy + closing,
+      });
+      for (const waitMs of waits) this.#sink.addMetric('AcquireWait', 'Milliseconds', waitMs);
+      for (const [name, count] of totals(counts)) this.#sink.addMetric(name, 'Count', count);
+    });
+    for (const { counter, count } of counts) quietly(() => this.#addByCause(counter, count));
+  }
+
+  [Symbol.dispose](): void {
+    for (const subscription of this.#subscriptions) subscription[Symbol.dispose]();
+    recorders.get(this.#sink)?.delete(this.#pool);
+  }
+
+  #addLevels(levels: Readonly<Record<string, number>>): void {
+    for (const [name, value] of Object.entries(levels)) this.#sink.addMetric(name, 'Count', value);
+  }
+
+  /** A dimension applies to a whole blob, so a cause goes into one of its own; such events are rare. */
+  #addByCause([name, dimension, value]: Counter, count: number): void {
+    if (dimension === undefined || value === undefined) return;
+    const single = this.#sink.singleMetric?.();
+    single?.addDimension(dimension, value);
+    single?.addMetric(name, 'Count', count);
+  }
+
+  #onAcquired(waitMs: number): void {
+    this.#peak = Math.max(this.#peak, this.#pool.status().lent);
+    this.#waits.push(waitMs);
+    if (this.#waits.length > WAITS_MAX) this.#waits.splice(this.#waits.indexOf(Math.min(...this.#waits)), 1);
+  }
+
+  #add(counter: Counter, by = 1): void {
+    const key = counter.join(' ');
+    const entry = this.#counts.get(key) ?? { counter, count: 0 };
+    entry.count += by;
+    this.#counts.set(key, entry);
+  }
+}
+
+/** One recorder for each pool and sink: two handlers of one module must not count the same event twice. */
+const recorders = new WeakMap<MetricsSink, WeakMap<MeasuredPool, PoolMetrics>>();
+
+/**
+ * Turns a pool's events and status into metrics of `metrics`, Powertools' own or anything of its shape. The same pool and
+ * sink give the same recorder.
+ *
+ * Everything is added when `record` is called, not when it happens: a timer of an earlier invocation may be what makes it
+ * happen, and Powertools keeps the metrics of concurrent invocations apart. So a metric has the dimensions that the sink
+ * has then; give a sink of its own (flushed beside yours) where yours has dimensions that should not multiply these.
+ *
+ * Levels, always: PoolSize, ConnectionsActive (the most lent at once since the last record), ConnectionsIdle, LeasesHeld.
+ * AcquireWait in ms, for each connection got (the 50 longest). Counts, when above 0: ConnectionsOpened, ConnectionsFailed,
+ * ConnectionsClosed, LeasesLost, Denied, AcquireFailed, LeftLent. A count that has causes is a total in the sink, to alarm
+ * on, and is written once more for each cause with that as its dimension (`cause`, `reason`, `code`) where the sink has
+ * `singleMetric`, to find out with: the dimension would otherwise apply to everything else in the sink.
+ */
+export const poolMetrics = (pool: MeasuredPool, metrics: MetricsSink): PoolMetrics => {
+  const ofSink = recorders.get(metrics) ?? new WeakMap<MeasuredPool, PoolMetrics>();
+  recorders.set(metrics, ofSink);
+  const recorder = ofSink.get(pool) ?? new Recorder(pool, metrics);
+  ofSink.set(pool, recorder);
+  return recorder;
+};
+
+const totals = (
+  counts: readonly { readonly counter: Counter; readonly count: number }[],
+): ReadonlyMap<string, number> => {
+  const sums = new Map<string, number>();
+  for (const { counter, count } of counts) sums.set(counter[0], (sums.get(counter[0]) ?? 0) + count);
+  return sums;
+};
+
+/** A sink of somebody else must not be able to hurt an invocation. */
+const quietly = (call: () => void): void => {
+  try {
+    call();
+  } catch {
+    // Lost metrics are the sink's own affair.
+  }
+};
