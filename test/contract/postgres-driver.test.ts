@@ -3,7 +3,7 @@ import pg, * as pgNamespace from 'pg';
 import { type Clock, systemClock } from '../../lib/core/clock.ts';
 import type { DriverConnection, OpenRequest } from '../../lib/driver/driver.ts';
 import { postgresDriver } from '../../lib/driver/postgres.ts';
-import { eventually } from '../support/eventually.ts';
+import { eventually, pause } from '../support/eventually.ts';
 import type { PostgresRole } from '../support/postgres.ts';
 import { freshRole, postgresAdmin } from '../support/servers.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
@@ -233,6 +233,25 @@ describe('the session settings', () => {
     });
   });
 
+  test('a server that takes the options is asked nothing but who this session is', async () => {
+    const role = await freshRole(1);
+    const { host, port } = postgresAdmin();
+    let sent = '';
+    const proxy = await startTcpProxy({
+      host,
+      port,
+      onClientData: (data) => {
+        sent += data.toString('latin1');
+        return undefined;
+      },
+    });
+    await withConnection({ ...configOf(role), host: proxy.host, port: proxy.port }, {}, async () => {
+      expect(sent.match(/SELECT/g)).toHaveLength(1);
+      expect(sent).not.toContain('set_config');
+    });
+    await proxy.stop();
+  });
+
   test('a server that does not know them gets those that it knows, and the driver remembers', async () => {
     const role = await freshRole(1);
     const { host, port } = postgresAdmin();
@@ -315,6 +334,62 @@ const errorResponse = (severity: string, code: string, message: string): Buffer 
   return Buffer.concat([head, fields]);
 };
 
+/** Lets the server's message with this code through, and holds back everything after it: above all the FIN. */
+const holdAfter = async (code: string) => {
+  const { host, port } = postgresAdmin();
+  const proxy = await startTcpProxy({
+    host,
+    port,
+    onServerData: (data, link) => {
+      if (!data.toString('latin1').includes(`\0C${code}\0`)) return undefined;
+      link.answer(data);
+      proxy.stall('down');
+      return Buffer.alloc(0);
+    },
+  });
+  return proxy;
+};
+
+describe('an end is told only when the server has closed the socket, for until then its slot may count', () => {
+  test('D1 a refused login is answered after the FIN', async () => {
+    const proxy = await holdAfter('28P01');
+    const config = { ...configOf(await freshRole(1)), host: proxy.host, port: proxy.port, password: 'wrong' };
+    let isAnswered = false;
+    const opening = postgresDriver(pg, config)
+      .open(request())
+      .finally(() => {
+        isAnswered = true;
+      });
+    await eventually(() => proxy.counters.accepted === 1 && proxy.counters.bytesUp > 100);
+    await pause(100);
+    expect(isAnswered).toBe(false);
+    proxy.pass();
+    expect(await opening).toMatchObject({ kind: 'refused', failure: 'auth' });
+    await proxy.stop();
+  });
+
+  test('D5 an open connection is over with the fatal message, and its end is told after the FIN', async () => {
+    const proxy = await holdAfter('57P01');
+    const role = await freshRole(1);
+    const config = { ...configOf(role), host: proxy.host, port: proxy.port };
+    await withConnection(config, {}, async (connection) => {
+      let ends = 0;
+      connection.onEnd(() => {
+        ends += 1;
+      });
+      const kill = 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1';
+      await postgresAdmin().query(kill, [role.user]);
+      await eventually(() => !connection.isOpen);
+      await pause(50);
+      expect(ends).toBe(0);
+      proxy.pass();
+      await eventually(() => ends === 1);
+      expect(await connection.close(1_000)).toMatchObject({ endSeen: true });
+    });
+    await proxy.stop();
+  });
+});
+
 describe('D2 and D7 where PostgreSQL is special', () => {
   test('D2 an attempt that a freeze made late is unknown, although it succeeded', async () => {
     const role = await freshRole(1);
@@ -353,6 +428,9 @@ describe('D2 and D7 where PostgreSQL is special', () => {
         await worker.client.query(`SET ROLE "${lesser.user}"`);
         const targets = [{ label: 'renamed', session: other.session }, { label: 'other' }, { label: 'none' }];
         expect(await worker.look(targets, 1_000)).toEqual([true, true, false]);
+        expect(await worker.end(targets, 1_000)).toEqual(['denied', 'denied', 'absent']);
+        // The same where it may see everything and end nothing.
+        await postgresAdmin().query(`GRANT pg_read_all_stats TO "${lesser.user}"`);
         expect(await worker.end(targets, 1_000)).toEqual(['denied', 'denied', 'absent']);
         expect(await other.check(1_000)).toBe(true);
       });

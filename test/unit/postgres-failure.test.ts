@@ -8,6 +8,7 @@ import {
   localFailure,
   serverFailure,
 } from '../../lib/driver/postgres/failure.ts';
+import { hasSettings } from '../../lib/driver/postgres/session.ts';
 import { durationMs, nextDialect, startupOptions } from '../../lib/driver/postgres/settings.ts';
 
 const nodeError = (code: string, message = code): Error => Object.assign(new Error(message), { code });
@@ -123,6 +124,19 @@ describe('the ways to say the session settings', () => {
     expect(nextDialect('bare', '42704')).toBeUndefined();
     for (const code of ['53300', '28P01', '57P03', '3D000'])
       expect(nextDialect('full', code)).toBeUndefined();
+  });
+
+  test('what a pooler has dropped is noticed, each setting by itself; what a server does not have is not missed', () => {
+    const answer = (row: object) => ({
+      rows: [{ label: 'x', idle: '10s', idle_in_transaction: '10s', ...row }],
+    });
+    const has = (row: object): boolean => hasSettings(answer(row), 'x', 10_000);
+    expect(has({})).toBe(true);
+    expect(has({ idle: null })).toBe(true);
+    expect(has({ idle: '0' })).toBe(false);
+    expect(has({ idle: null, idle_in_transaction: '0' })).toBe(false);
+    expect(has({ label: '' })).toBe(false);
+    expect(hasSettings({ rows: [] }, 'x', 10_000)).toBe(false);
   });
 
   test('durations are read in every unit that SHOW writes', () => {
