@@ -16,8 +16,8 @@ export interface Timer {
 
 export interface Clock {
   read(): Instant;
-  /** Milliseconds since `since`, never negative: the larger of the two clocks' advances. */
-  elapsedMs(since: Instant): number;
+  /** Milliseconds from `since` until now, or until `until` where both were just read; never negative: the larger of the two clocks' advances. */
+  elapsedMs(since: Instant, until?: Instant): number;
   /** Runs `callback` after `delayMs`; keeps the process alive, for somebody is waiting. */
   setTimer(delayMs: number, callback: () => void): Timer;
   /** The same for work that nobody waits for: it does not keep the process alive. */
@@ -31,7 +31,8 @@ const startTimer = (delayMs: number, callback: () => void): { handle: NodeJS.Tim
 
 export const systemClock: Clock = {
   read: () => ({ monotonicMs: performance.now(), wallMs: Date.now() }),
-  elapsedMs: (since) => Math.max(0, performance.now() - since.monotonicMs, Date.now() - since.wallMs),
+  elapsedMs: (since, until = systemClock.read()) =>
+    Math.max(0, until.monotonicMs - since.monotonicMs, until.wallMs - since.wallMs),
   setTimer: (delayMs, callback) => startTimer(delayMs, callback).timer,
   setBackgroundTimer: (delayMs, callback) => {
     const { handle, timer } = startTimer(delayMs, callback);

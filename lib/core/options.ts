@@ -5,6 +5,8 @@ export interface NumberRule {
   readonly unit: 'ms' | 'connections' | 'callers';
   /** Computed from the options above it in the table; undefined: the option is required. */
   readonly default: number | ((given: Given) => number) | undefined;
+  /** A computed default in words. */
+  readonly defaultSays?: string;
   readonly min: number;
   readonly max: number;
   readonly doc: string;
@@ -24,6 +26,7 @@ export const NUMBER_OPTIONS = {
   headroom: {
     unit: 'connections',
     default: ({ capacity }) => (capacity === 1 ? 0 : Math.ceil(capacity / 10)),
+    defaultSays: 'a tenth of capacity, rounded up; 0 for capacity 1',
     min: 0,
     max: 50_000,
     doc: 'Capacity kept back so that a revocation can overlap with its replacement; at most half the capacity. 0: a lost slot comes back only after protection, idle time and connect bound.',
@@ -38,6 +41,7 @@ export const NUMBER_OPTIONS = {
   idleMs: {
     unit: 'ms',
     default: ({ headroom, protectMs }) => (headroom === 0 ? protectMs : 300_000),
+    defaultSays: '300,000; protectMs where headroom is 0',
     min: 1_000,
     max: HOUR_MS,
     doc: 'How long an unprotected lease, and an idle session at the server, live on. Also cuts a transaction that thinks longer than this.',
@@ -45,6 +49,7 @@ export const NUMBER_OPTIONS = {
   dangerMarginMs: {
     unit: 'ms',
     default: ({ protectMs }) => Math.max(100, Math.ceil(protectMs / 20)),
+    defaultSays: 'a twentieth of protectMs, at least 100',
     min: 1,
     max: 20_000,
     doc: 'A lease counts as unprotected this long before its protection ends; below a third of protectMs.',
@@ -52,6 +57,7 @@ export const NUMBER_OPTIONS = {
   quantumMs: {
     unit: 'ms',
     default: ({ headroom }) => (headroom === 0 ? 0 : 200),
+    defaultSays: '200; 0 where headroom is 0',
     min: 0,
     max: 2_000,
     doc: 'Back-to-back use a new holder is granted before it yields to waiters; 0 where headroom is 0.',
@@ -59,6 +65,7 @@ export const NUMBER_OPTIONS = {
   connectTimeoutMs: {
     unit: 'ms',
     default: ({ protectMs }) => Math.min(3_000, Math.floor(protectMs * 0.4)),
+    defaultSays: '0.4 x protectMs, at most 3,000',
     min: 100,
     max: 30_000,
     doc: 'Bound of one connection attempt, login included; below half of protectMs.',

@@ -1,4 +1,4 @@
-import type { Timer } from '../core/clock.ts';
+import type { Instant, Timer } from '../core/clock.ts';
 import type { Driver } from '../driver/driver.ts';
 import { atMost, Background } from './background.ts';
 import { Duties } from './duties.ts';
@@ -68,31 +68,32 @@ export class Dispatch<Connection> {
   /** A connection that needs no question: protected, lately used, and nobody has come before. */
   takeWarm(): LeasedConnection<Connection> | undefined {
     const newest = this.waiters.length === 0 ? this.roster.newestIdle() : undefined;
-    return newest !== undefined && this.#isWarm(newest) ? this.#lend(newest) : undefined;
+    if (newest === undefined) return undefined;
+    const now = this.#holder.clock.read();
+    return this.#isWarm(newest, now) ? this.#lend(newest, now) : undefined;
   }
 
   /** Brings what is there to those who wait, and sends for what is missing; called whenever either has changed. */
   serve(): void {
-    for (
-      let idle = this.roster.newestIdle();
-      idle !== undefined && this.waiters.length > 0;
-      idle = this.roster.newestIdle()
-    ) {
-      if (!this.#isWarm(idle)) break;
-      this.waiters.offer(this.#lend(idle));
+    while (this.waiters.length > 0) {
+      const idle = this.roster.newestIdle();
+      const now = this.#holder.clock.read();
+      if (idle === undefined || !this.#isWarm(idle, now)) break;
+      this.waiters.offer(this.#lend(idle, now));
     }
     while (this.waiters.length > this.supply.count && this.#sendForOne());
     this.supply.callOff(this.supply.count - this.waiters.length);
     if (this.roster.size === 0) this.#onEmpty?.();
   }
 
-  async giveBack(connection: LeasedConnection<Connection>, heldMs: number): Promise<void> {
+  async giveBack(connection: LeasedConnection<Connection>): Promise<void> {
     const { driver, lease } = connection;
     const { config, clock, events } = this.#holder;
-    events.emit('returned', { heldMs });
+    const now = clock.read();
+    events.emit('returned', { heldMs: clock.elapsedMs(connection.lentAt, now) });
     // Closing has not waited for this borrower.
     if (connection.place !== 'lent') return;
-    connection.lastUsedAt = clock.read();
+    connection.lastUsedAt = now;
     this.roster.move(connection, 'busy');
     if (driver.isOpen && lease.loss === undefined && !driver.isClean) {
       const rolledBack = await driver.reset(config.operationTimeoutMs);
@@ -107,8 +108,9 @@ export class Dispatch<Connection> {
   }
 
   /** Ends a loan whose borrower may still have the client: then nobody else may get this connection. */
-  takeBack(connection: LeasedConnection<Connection>, heldMs: number): void {
-    this.#holder.events.emit('returned', { heldMs });
+  takeBack(connection: LeasedConnection<Connection>): void {
+    const { clock, events } = this.#holder;
+    events.emit('returned', { heldMs: clock.elapsedMs(connection.lentAt) });
     if (connection.place === 'lent') this.#drop(connection, 'left');
   }
 
@@ -139,15 +141,16 @@ export class Dispatch<Connection> {
     this.#idleTimer?.cancel();
   }
 
-  #isWarm({ driver, lease, lastUsedAt }: LeasedConnection<Connection>): boolean {
+  #isWarm({ driver, lease, lastUsedAt }: LeasedConnection<Connection>, now: Instant): boolean {
     const { clock, config } = this.#holder;
-    if (!driver.isOpen || lease.remainingMs() <= config.dangerMarginMs) return false;
-    return clock.elapsedMs(lastUsedAt) < Math.min(config.checkAfterIdleMs, IDLE_PART * lease.idleMs);
+    if (!driver.isOpen || lease.remainingMs(now) <= config.dangerMarginMs) return false;
+    return clock.elapsedMs(lastUsedAt, now) < Math.min(config.checkAfterIdleMs, IDLE_PART * lease.idleMs);
   }
 
-  #lend(connection: LeasedConnection<Connection>): LeasedConnection<Connection> {
+  #lend(connection: LeasedConnection<Connection>, now: Instant): LeasedConnection<Connection> {
+    connection.lentAt = now;
     this.roster.move(connection, 'lent');
-    this.#renewer.touch(connection);
+    this.#renewer.touch(connection, now);
     return connection;
   }
 

@@ -1,12 +1,17 @@
 import { type Clock, type Instant, sleep } from '../core/clock.ts';
 import { sessionLabel } from '../core/label.ts';
+import type { LeaseRef } from '../core/lease.ts';
 import type { DriverConnection, SessionTarget } from '../driver/driver.ts';
 import type { Duty, SettleItem } from '../registry/registry.ts';
-import type { HeldLease } from './held-lease.ts';
 import type { Holder } from './holder.ts';
 
 /** Pauses between looks, in ms: an ended backend takes a few milliseconds to leave the server's list. */
 const LOOK_PAUSES_MS = [0, 2, 5, 10, 20] as const;
+
+/** The lease through whose connection a look is made; none through an administrator's. */
+interface Looker {
+  readonly ref: LeaseRef;
+}
 
 interface Task {
   readonly duty: Duty;
@@ -48,7 +53,7 @@ export class Duties {
   }
 
   /** Ends, looks for and settles what can be; what needs a later look stays for the next time. */
-  async work(connection: DriverConnection<unknown>, by: HeldLease): Promise<void> {
+  async work(connection: DriverConnection<unknown>, by: Looker | undefined): Promise<void> {
     const { clock } = this.#holder;
     this.#tasks = this.#tasks.filter((task) => clock.elapsedMs(task.arrivedAt) < task.ownedForMs);
     const tasks = this.#tasks;
@@ -62,7 +67,11 @@ export class Duties {
     }
   }
 
-  async #endAndLook(connection: DriverConnection<unknown>, by: HeldLease, tasks: Task[]): Promise<Task[]> {
+  async #endAndLook(
+    connection: DriverConnection<unknown>,
+    by: Looker | undefined,
+    tasks: Task[],
+  ): Promise<Task[]> {
     const { config, clock, events } = this.#holder;
     const outcomes = await connection.end(targetsOf(tasks), config.operationTimeoutMs);
     const denied = tasks.filter((_, at) => outcomes[at] === 'denied');
@@ -88,7 +97,7 @@ export class Duties {
 
   async #settle(
     connection: DriverConnection<unknown>,
-    by: HeldLease,
+    by: Looker | undefined,
     gone: Task[],
     denied: Task[],
   ): Promise<void> {
@@ -100,7 +109,7 @@ export class Duties {
       ...denied.map(({ duty }) => ({ id: duty.lease.id, kind: 'cannot' }) as const),
     ];
     if (items.length === 0) return;
-    const words = await registry.settle(config.resource, by.ref, items);
+    const words = await registry.settle(config.resource, by?.ref, items);
     const count = (kind: string): number => words.filter((word) => word === kind).length;
     // `unknown`: the victim itself has seen the end, and was quicker.
     events.emit('dutyDone', { settled: count('settled') + count('unknown'), kept: count('kept') });

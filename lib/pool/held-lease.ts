@@ -42,13 +42,13 @@ export class HeldLease {
   }
 
   /** What is left of the protection, counted from the moment its request was SENT; 0 or less: ask first. */
-  remainingMs(): number {
-    return this.loss === undefined ? this.#protectMs - this.#clock.elapsedMs(this.#sentAt) : 0;
+  remainingMs(now?: Instant): number {
+    return this.loss === undefined ? this.#protectMs - this.#clock.elapsedMs(this.#sentAt, now) : 0;
   }
 
   /** Ms until the next renewal; 0 or less: now. */
-  renewInMs(): number {
-    return (this.isBound ? this.#renewAfterMs : 0) - this.#clock.elapsedMs(this.#sentAt);
+  renewInMs(now?: Instant): number {
+    return (this.isBound ? this.#renewAfterMs : 0) - this.#clock.elapsedMs(this.#sentAt, now);
   }
 
   /** The number of the next renew or park (law L4). */

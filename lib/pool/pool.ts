@@ -78,7 +78,7 @@ export class Pool<Connection> implements AsyncDisposable {
     options?: AcquireOptions,
   ): Promise<Result> {
     const leased = this.#takeNow(options) ?? (await this.#takeLater(options));
-    const loan = new Loan(this.#dispatch, this.#holder.clock, leased);
+    const loan = new Loan(this.#dispatch, leased);
     try {
       return await work(loan.connection);
     } catch (error) {
@@ -91,7 +91,7 @@ export class Pool<Connection> implements AsyncDisposable {
   /** Lends a connection until `giveBack`, or the end of an `await using` block. Errors as with `use`. */
   async acquire(options?: AcquireOptions): Promise<Lent<Connection>> {
     const leased = this.#takeNow(options) ?? (await this.#takeLater(options));
-    return new Loan(this.#dispatch, this.#holder.clock, leased);
+    return new Loan(this.#dispatch, leased);
   }
 
   /** Local and synchronous; no network call. */

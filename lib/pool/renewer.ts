@@ -1,4 +1,4 @@
-import type { Timer } from '../core/clock.ts';
+import type { Instant, Timer } from '../core/clock.ts';
 import type { LossReason } from '../core/lease.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { RenewItem, RenewOutcome, RenewReply } from '../registry/registry.ts';
@@ -38,8 +38,8 @@ export class Renewer<Connection> {
   }
 
   /** Called when a connection is lent: renews beside the work if it is time, and sees to it that it is renewed in time. */
-  touch(connection: LeasedConnection<Connection>): void {
-    if (connection.lease.renewInMs() <= 0) void this.renew(connection);
+  touch(connection: LeasedConnection<Connection>, now: Instant): void {
+    if (connection.lease.renewInMs(now) <= 0) void this.renew(connection);
     this.#timer ??= this.#startTimer();
   }
 

@@ -10,6 +10,8 @@ export interface LeasedConnection<Connection> {
   readonly driver: DriverConnection<Connection>;
   /** When it was last used: the server's idle timeout counts from then. */
   lastUsedAt: Instant;
+  /** When it was last lent. */
+  lentAt: Instant;
   /** Only `Roster.move` writes it. */
   place: Place;
 }

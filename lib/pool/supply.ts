@@ -102,7 +102,8 @@ export class Supply<Connection> {
       const gate: StatementGate = () => this.#parts.gate.pass(connection);
       const opened = await openUnder(holder, driver, lease, gate);
       if (opened.kind === 'open') {
-        connection = { lease, driver: opened.driver, lastUsedAt: clock.read(), place: 'busy' };
+        const now = clock.read();
+        connection = { lease, driver: opened.driver, lastUsedAt: now, lentAt: now, place: 'busy' };
         return connection;
       }
       if (opened.isReleasable) farewells.release(lease, opened.outcome);

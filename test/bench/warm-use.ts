@@ -1,0 +1,104 @@
+import { EventEmitter } from 'node:events';
+import genericPool from 'generic-pool';
+import pg from 'pg';
+import { Pool as TarnPool } from 'tarn';
+import { settingsOf } from '../../lib/core/config.ts';
+import type { Driver, DriverConnection } from '../../lib/driver/driver.ts';
+import { createPool } from '../../lib/index.ts';
+import { memoryRegistry } from '../../lib/registry/memory.ts';
+import { compare, type Result, type Side } from './measure.ts';
+
+const ROUNDS = 9;
+const COUNT = 50_000;
+const GOAL = 2;
+
+const connection: DriverConnection<object> = {
+  client: {},
+  server: 's',
+  session: 's.1.1',
+  isOpen: true,
+  isClean: true,
+  onEnd: () => undefined,
+  check: async () => true,
+  reset: async () => true,
+  close: async () => ({ endSeen: true }),
+  end: async () => [],
+  look: async () => [],
+};
+const driver: Driver<object> = { engine: 'none', open: async () => ({ kind: 'open', connection }) };
+
+class NoClient extends EventEmitter {
+  connect(done: (error?: Error) => void): void {
+    done();
+  }
+  end(): void {}
+}
+
+/** Take and give back a held, protected connection in one process, against pools with the same no-op connection. */
+export const warmUse = async (): Promise<Result> => {
+  const registry = memoryRegistry();
+  let calls = 0;
+  const counted = new Proxy(registry, {
+    get: (target, name) => {
+      const member: unknown = Reflect.get(target, name);
+      if (typeof member !== 'function') return member;
+      return (...args: unknown[]) => {
+        calls += 1;
+        return Reflect.apply(member, target, args);
+      };
+    },
+  });
+  const pool = createPool({ resource: 'bench', capacity: 100, registry: counted, driver });
+  await registry.configure('bench', settingsOf(pool.config), true);
+  const tarn = new TarnPool<object>({ create: () => ({}), destroy: () => undefined, min: 0, max: 10 });
+  const generic = genericPool.createPool(
+    { create: async () => ({}), destroy: async () => undefined },
+    { max: 10 },
+  );
+  const pgPool = new pg.Pool({ Client: NoClient, max: 10 } as unknown as pg.PoolConfig);
+
+  const each = (name: string, once: () => Promise<unknown>): Side => ({
+    name,
+    run: async (count) => {
+      for (let done = 0; done < count; done += 1) await once();
+    },
+  });
+  await pool.use(() => undefined);
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  calls = 0;
+  const micros = await compare(
+    [
+      each('leasehold', async () => {
+        await (await pool.acquire()).giveBack();
+      }),
+      each('tarn', async () => {
+        tarn.release(await tarn.acquire().promise);
+      }),
+      each('generic-pool', async () => generic.release(await generic.acquire())),
+      each('pg-pool', async () => (await pgPool.connect()).release()),
+    ],
+    ROUNDS,
+    COUNT,
+  );
+  const registryCalls = calls;
+  await Promise.all([
+    pool.close(),
+    tarn.destroy(),
+    generic.drain().then(() => generic.clear()),
+    pgPool.end(),
+  ]);
+  const ours = micros.get('leasehold') ?? Number.NaN;
+  const peers = [...micros]
+    .filter(([name]) => name !== 'leasehold')
+    .map(([name, value]) => ({ name, value }));
+  const ratio = Math.min(...peers.map(({ value }) => value)) / ours;
+  return {
+    name: 'warm-use',
+    ours,
+    unit: 'us',
+    peers,
+    ratio,
+    goal: `at least ${GOAL}x the fastest peer, 0 registry calls (${registryCalls} in this run)`,
+    met: ratio >= GOAL && registryCalls === 0,
+  };
+};
