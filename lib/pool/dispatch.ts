@@ -176,13 +176,20 @@ export class Dispatch<Connection> {
     else this.#keep(connection);
   }
 
+  /** It was used, opened or checked just now: whoever waits gets it as it is. */
   #keep(connection: LeasedConnection<Connection>): void {
+    const { config, clock, pressure } = this.#holder;
+    const now = clock.read();
+    const remainingMs = connection.lease.remainingMs(now);
+    if (this.waiters.length > 0 && remainingMs > config.dangerMarginMs) {
+      this.waiters.offer(this.#lend(connection, now));
+      return;
+    }
     this.roster.move(connection, 'idle');
     this.#watchIdle(connection.lease.idleMs);
     this.serve();
-    const isUnwanted = connection.place === 'idle' && this.invocations === 0 && this.#holder.pressure;
-    if (isUnwanted && connection.lease.remainingMs() > 0)
-      this.#background.add(this.#renewer.park([connection]));
+    const isUnwanted = connection.place === 'idle' && this.invocations === 0 && pressure;
+    if (isUnwanted && remainingMs > 0) this.#background.add(this.#renewer.park([connection]));
   }
 
   #drop(connection: LeasedConnection<Connection>, reason: CloseReason): void {

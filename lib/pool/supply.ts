@@ -162,20 +162,20 @@ export class Supply<Connection> {
   async #protect(connection: LeasedConnection<Connection>): Promise<boolean> {
     const { holder, renewer, waiters } = this.#parts;
     const { lease } = connection;
-    for (let failures = 0; lease.loss === undefined; ) {
-      if (lease.remainingMs() > holder.config.dangerMarginMs) return true;
-      const result = await renewer.renew(connection);
-      if (result !== 'unanswered') continue;
-      failures += 1;
+    const isProtected = (): boolean => lease.remainingMs() > holder.config.dangerMarginMs;
+    for (let failures = 1; !isProtected(); failures += 1) {
+      // An answer that was already on its way may be older than the lapse: then it is asked once more at once.
+      if ((await renewer.renew(connection)) === 'held' && !isProtected()) await renewer.renew(connection);
+      if (isProtected()) return true;
+      if (lease.loss !== undefined || waiters.length === 0) return false;
       const trouble = new LeaseholdError(
         'REGISTRY_UNREACHABLE',
-        'The lease registry did not answer a renewal.',
+        'The lease registry did not prolong a lease.',
       );
       this.hindrance = { step: 'the lease registry', trouble };
-      if (waiters.length === 0) return false;
       await sleep(holder.clock, registryDelayMs(failures, holder.random.fraction()));
     }
-    return false;
+    return true;
   }
 
   #patience(signal: AbortSignal): Patience {

@@ -179,6 +179,14 @@ describe('giving back', () => {
     expect(world.database.peak).toBe(1);
   });
 
+  test('with checkAfterIdleMs 0 every loan is checked once, and no more than once', async () => {
+    const world = new PoolWorld(10);
+    const pool = await world.start({ max: 1, checkAfterIdleMs: 0 });
+    for (let use = 0; use < 3; use += 1) await world.until(pool.use(() => undefined));
+    expect(world.database.checks.length).toBeLessThanOrEqual(3);
+    expect(world.database.opens).toHaveLength(1);
+  });
+
   test('a connection that the server ended while idle leaves the pool and frees its lease', async () => {
     const world = new PoolWorld(10);
     const pool = await world.start();
