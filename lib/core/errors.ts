@@ -63,7 +63,9 @@ export class LeaseholdError extends Error {
     this.retryAfterMs = this.retryable ? options.retryAfterMs : undefined;
     this.statusCode = this.retryable ? 503 : 500;
     this.expose = this.retryable;
-    this.headers = Object.freeze(this.retryable ? { 'Retry-After': retryAfterSeconds(this.retryAfterMs) } : {});
+    this.headers = Object.freeze(
+      this.retryable ? { 'Retry-After': retryAfterSeconds(this.retryAfterMs) } : {},
+    );
     this.details = Object.freeze({ ...options.details });
   }
 }

@@ -10,6 +10,11 @@ import { type Dialect, nextDialect } from './postgres/settings.ts';
 export interface PostgresDriverOptions {
   /** Default: the system's clock. */
   readonly clock?: Clock;
+  /**
+   * Whose sessions this driver's connections end and look at. Default: their own role's. For an administrator's role beside
+   * the leased one, as the sweeper's `control`; it must be a member of the role named here.
+   */
+  readonly role?: string;
 }
 
 const LABEL_MAX_BYTES = 63;
@@ -29,7 +34,7 @@ const LABEL_MAX_BYTES = 63;
 export const postgresDriver = (
   pg: PgModule,
   config: pg.ClientConfig,
-  { clock = systemClock }: PostgresDriverOptions = {},
+  { clock = systemClock, role }: PostgresDriverOptions = {},
 ): Driver<pg.Client> => {
   checkConfig(pg, config);
   const own = { ...config };
@@ -53,7 +58,7 @@ export const postgresDriver = (
         throw new RangeError(`PostgreSQL cuts a label after ${LABEL_MAX_BYTES} bytes.`);
       }
       const deadline = new Deadline(clock, request.timeoutMs);
-      return attempt({ Client, config: own, clock, request, deadline }, dialect);
+      return attempt({ Client, config: own, clock, request, deadline, role }, dialect);
     },
   };
 };

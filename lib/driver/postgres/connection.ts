@@ -14,6 +14,8 @@ export interface ConnectionParts {
   readonly statements: StatementQueue;
   readonly end: SessionEnd;
   readonly clock: Clock;
+  /** Whose sessions are ended and looked at; undefined: those of the connection's own role. */
+  readonly role: string | undefined;
 }
 
 /** A statement of the driver's own. One that is not answered in time leaves the connection in no known state: it is destroyed. */
@@ -123,7 +125,7 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
     if (targets.length === 0) return [];
     const deadline = new Deadline(this.#parts.clock, timeoutMs);
     try {
-      return readEnd(await this.#askOutside(endStatement(this.server, targets), timeoutMs));
+      return readEnd(await this.#askOutside(endStatement(this.server, targets, this.#parts.role), timeoutMs));
     } catch (error) {
       if (Reflect.get(Object(error), 'code') !== '42501') throw error;
     }
@@ -134,7 +136,7 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
 
   async look(targets: readonly SessionTarget[], timeoutMs: number): Promise<readonly boolean[]> {
     if (targets.length === 0) return [];
-    return readLook(await this.#askOutside(lookStatement(this.server, targets), timeoutMs));
+    return readLook(await this.#askOutside(lookStatement(this.server, targets, this.#parts.role), timeoutMs));
   }
 
   /** Inside a transaction the session list is a snapshot that was taken once, and a failure would abort the borrower's work. */

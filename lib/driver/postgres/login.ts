@@ -19,6 +19,7 @@ export interface LoginContext {
   readonly clock: Clock;
   readonly request: OpenRequest;
   readonly deadline: Deadline;
+  readonly role: string | undefined;
 }
 
 /** One connection attempt in one dialect, the session's identity included. */
@@ -35,7 +36,10 @@ export const login = async (context: LoginContext, dialect: Dialect): Promise<Op
   return identified(context, parts);
 };
 
-const makeParts = ({ Client, config, clock, request }: LoginContext, dialect: Dialect): ConnectionParts => {
+const makeParts = (
+  { Client, config, clock, request, role }: LoginContext,
+  dialect: Dialect,
+): ConnectionParts => {
   const { label, idleMs, gate } = request;
   const statements = new StatementQueue(gate, config.pipeline === true);
   // `onError` cannot be called before `connect`.
@@ -57,7 +61,7 @@ const makeParts = ({ Client, config, clock, request }: LoginContext, dialect: Di
   );
   end = new SessionEnd(client.connection, clock);
   end.onEnd(({ error }) => statements.close(error));
-  return { client, statements, end, clock };
+  return { client, statements, end, clock, role };
 };
 
 const timedOut = ({ request }: LoginContext, { client, end }: ConnectionParts): OpenResult<pg.Client> => {

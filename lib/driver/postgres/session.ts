@@ -71,7 +71,7 @@ const fromBase36 = (text: string): bigint =>
   [...text].reduce((sum, digit) => sum * 36n + BigInt(Number.parseInt(digit, 36)), 0n);
 
 /**
- * Sessions of this role and database that are a target's, never this one. By identity, and by label: a borrower may have
+ * Sessions of this role (or of the one that is named) and this database that are a target's, never this one. By identity, and by label: a borrower may have
  * changed the label, and a session that was never bound has nothing else. A role's own sessions always show their start;
  * where it is hidden (a borrower has done SET ROLE on THIS session), a process id that fits counts as still there, and is
  * not ended.
@@ -83,27 +83,32 @@ const HITS = `target AS (
     FROM target AS t JOIN pg_catalog.pg_stat_activity AS s
       ON s.application_name = t.label
       OR (s.pid = t.pid AND coalesce(${micros('s.backend_start')} = t.started, true))
-    WHERE s.usename = session_user AND s.datname = current_database() AND s.pid <> pg_backend_pid()
+    WHERE s.usename = coalesce($4::name, session_user) AND s.datname = current_database() AND s.pid <> pg_backend_pid()
   )`;
 
-const parameters = (server: string, targets: readonly SessionTarget[]): unknown[] => {
+const parameters = (
+  server: string,
+  targets: readonly SessionTarget[],
+  role: string | undefined,
+): unknown[] => {
   const bound = targets.map((target) => boundOn(server, target));
   return [
     bound.map((b) => b?.pid ?? null),
     bound.map((b) => b?.started ?? null),
     targets.map((t) => t.label),
+    role,
   ];
 };
 
 /** Ends the targets' sessions. `pg_terminate_backend` only tells them: a look proves that they are gone. */
-export const endStatement = (server: string, targets: readonly SessionTarget[]) => ({
+export const endStatement = (server: string, targets: readonly SessionTarget[], role?: string) => ({
   text: `WITH ${HITS}, told AS MATERIALIZED (
       SELECT pid, pg_terminate_backend(pid) FROM (SELECT DISTINCT pid FROM hit WHERE is_plain) AS plain
     )
     SELECT count(hit.pid)::text AS there, (count(hit.pid) - count(told.pid))::text AS spared
     FROM target LEFT JOIN hit USING (position) LEFT JOIN told ON told.pid = hit.pid
     GROUP BY position ORDER BY position`,
-  values: parameters(server, targets),
+  values: parameters(server, targets, role),
   types: rawText,
 });
 
@@ -114,11 +119,11 @@ export const readEnd = (result: unknown): EndOutcome[] =>
   });
 
 /** Which targets the server's list shows now. */
-export const lookStatement = (server: string, targets: readonly SessionTarget[]) => ({
+export const lookStatement = (server: string, targets: readonly SessionTarget[], role?: string) => ({
   text: `WITH ${HITS}
     SELECT count(hit.pid)::text AS there FROM target LEFT JOIN hit USING (position)
     GROUP BY position ORDER BY position`,
-  values: parameters(server, targets),
+  values: parameters(server, targets, role),
   types: rawText,
 });
 

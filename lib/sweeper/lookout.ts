@@ -1,0 +1,116 @@
+import { LeaseholdError } from '../core/errors.ts';
+import type { Driver, DriverConnection } from '../driver/driver.ts';
+import { Background } from '../pool/background.ts';
+import type { Duties } from '../pool/duties.ts';
+import { Farewells } from '../pool/farewells.ts';
+import type { HeldLease } from '../pool/held-lease.ts';
+import type { Holder } from '../pool/holder.ts';
+import { LeaseRequest, type Patience } from '../pool/lease-request.ts';
+import { openUnder } from '../pool/opener.ts';
+
+/** From where the sweeper ends sessions and looks whether they are gone. */
+export interface Lookout {
+  readonly connection: DriverConnection<unknown>;
+  /** The lease it stands on; none for an administrator's connection. */
+  readonly lease: HeldLease | undefined;
+  /** Before each step: false when it may not be used any more. */
+  keep(): Promise<boolean>;
+  leave(): Promise<void>;
+}
+
+const neverGated = (): undefined => undefined;
+
+/** Through an administrator's role: outside the capacity, so it needs no lease. */
+export const openControl = async (holder: Holder, driver: Driver<unknown>): Promise<Lookout> => {
+  const { config, registry } = holder;
+  const opened = await driver.open({
+    // Not the label of a lease: nobody may take this session for one.
+    label: `lh-sweep:${config.resource}.${registry.namespace}`,
+    idleMs: config.idleMs,
+    timeoutMs: config.connectTimeoutMs,
+    gate: neverGated,
+  });
+  if (opened.kind !== 'open') throw opened.error;
+  const { connection } = opened;
+  return {
+    connection,
+    lease: undefined,
+    keep: async () => connection.isOpen,
+    leave: async () => {
+      await connection.close(config.operationTimeoutMs);
+    },
+  };
+};
+
+/** Through a lease like everyone, with whatever duties are given out along with it. `undefined`: none was to be had in time. */
+export const openLeased = async (
+  holder: Holder,
+  driver: Driver<unknown>,
+  duties: Duties,
+  patience: Patience,
+): Promise<Lookout | undefined> => {
+  const { clock, events } = holder;
+  const onError = (error: unknown): void => events.emit('registryFailed', { operation: 'background', error });
+  const background = new Background(clock, onError);
+  const farewells = new Farewells(holder, background);
+  const answer = await new LeaseRequest(holder, farewells, patience).run();
+  if (answer === undefined) {
+    await background.settled(holder.config.operationTimeoutMs);
+    return undefined;
+  }
+  const { lease, reply } = answer;
+  duties.take(reply.duties, reply.dutyMs, answer.sentAt);
+  const opened = await openUnder(holder, driver, lease, neverGated);
+  if (opened.kind === 'open')
+    return leasedLookout(holder, opened.driver, lease, { duties, farewells, background });
+  if (opened.isReleasable) farewells.release(lease, opened.outcome);
+  else farewells.abandon(lease, opened.outcome);
+  await background.settled(holder.config.operationTimeoutMs);
+  throw (
+    opened.error ?? new LeaseholdError('REGISTRY_UNREACHABLE', 'The lease arrived too late for a connect.')
+  );
+};
+
+interface LeasedParts {
+  readonly duties: Duties;
+  readonly farewells: Farewells;
+  readonly background: Background;
+}
+
+const leasedLookout = (
+  holder: Holder,
+  connection: DriverConnection<unknown>,
+  lease: HeldLease,
+  { duties, farewells, background }: LeasedParts,
+): Lookout => ({
+  connection,
+  lease,
+  keep: async () => connection.isOpen && (await renew(holder, connection, lease, duties)),
+  leave: async () => {
+    const { endSeen } = await connection.close(holder.config.operationTimeoutMs);
+    if (endSeen) farewells.release(lease, 'closed');
+    else farewells.abandon(lease, 'unseen', connection.session);
+    await background.settled(holder.config.operationTimeoutMs);
+  },
+});
+
+/** Binds the session at the first time, prolongs the protection, and brings duties. */
+const renew = async (
+  holder: Holder,
+  { session }: DriverConnection<unknown>,
+  lease: HeldLease,
+  duties: Duties,
+): Promise<boolean> => {
+  const { registry, config, clock, id } = holder;
+  const sentAt = clock.read();
+  const turn = lease.nextTurn();
+  const reply = await registry.renew(config.resource, id, [{ ...lease.ref, turn, session, idle: false }]);
+  duties.take(reply.duties, reply.dutyMs, sentAt);
+  const [outcome] = reply.outcomes;
+  if (outcome?.kind !== 'held') {
+    lease.loss = outcome?.reason ?? 'unknown';
+    return false;
+  }
+  lease.prolong(turn, sentAt, outcome.protectMs, reply.renewAfterMs);
+  return lease.remainingMs() > config.dangerMarginMs;
+};

@@ -1,0 +1,172 @@
+import { sleep } from '../core/clock.ts';
+import { isLeaseholdError, LeaseholdError } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
+import type { Driver } from '../driver/driver.ts';
+import { Duties } from '../pool/duties.ts';
+import type { Holder } from '../pool/holder.ts';
+import type { Patience } from '../pool/lease-request.ts';
+import type { SweepReply } from '../registry/registry.ts';
+import { type Lookout, openControl, openLeased } from './lookout.ts';
+
+export interface SweepParts {
+  readonly driver: Driver<unknown> | undefined;
+  readonly control: Driver<unknown> | undefined;
+  readonly maxRounds: number;
+  remainingMs(): number;
+}
+
+export interface SweepDone {
+  readonly lookedThrough: 'none' | 'lease' | 'control';
+  readonly expired: number;
+  readonly settled: number;
+  readonly kept: number;
+  readonly denied: number;
+  readonly trouble: LeaseholdError | undefined;
+}
+
+/** Duties taken over in one round: few enough to be ended, looked for and settled within `dutyMs`. */
+const DUTIES_PER_ROUND = 20;
+/** Between two looks for sessions that were told to end and are still there. */
+const AGAIN_MS = 50;
+
+/** One sweep: expire, then end and settle what is revoking, within its limits. */
+export class SweepRun {
+  readonly #holder: Holder;
+  readonly #parts: SweepParts;
+  readonly #duties: Duties;
+  #lookedThrough: SweepDone['lookedThrough'] = 'none';
+  #expired = 0;
+  #settled = 0;
+  #kept = 0;
+  #denied = 0;
+  #trouble: LeaseholdError | undefined;
+  #rounds = 0;
+
+  constructor(holder: Holder, parts: SweepParts) {
+    this.#holder = holder;
+    this.#parts = parts;
+    this.#duties = new Duties(holder);
+  }
+
+  async run(): Promise<SweepDone> {
+    const subscriptions = this.#count();
+    try {
+      const revoking = await this.#expire();
+      if (revoking > 0) await this.#clear().catch((error: unknown) => this.#onTrouble(error));
+    } finally {
+      for (const subscription of subscriptions) subscription[Symbol.dispose]();
+    }
+    return {
+      lookedThrough: this.#lookedThrough,
+      expired: this.#expired,
+      settled: this.#settled,
+      kept: this.#kept,
+      denied: this.#denied,
+      trouble: this.#trouble,
+    };
+  }
+
+  #count(): Disposable[] {
+    const { events } = this.#holder;
+    return [
+      events.on('dutyDone', ({ settled, kept }) => {
+        this.#settled += settled;
+        this.#kept += kept;
+      }),
+      events.on('dutyDenied', () => {
+        this.#denied += 1;
+      }),
+      events.on('registryFailed', ({ error }) => this.#onTrouble(error)),
+    ];
+  }
+
+  /** How many leases are revoking when all whose time is up have been moved there. */
+  async #expire(): Promise<number> {
+    for (;;) {
+      const { expired, revoking } = await this.#sweep(0);
+      if (expired < LIMITS.pageMax || !this.#mayGoOn()) return revoking;
+    }
+  }
+
+  async #clear(): Promise<void> {
+    const lookout = await this.#openLookout();
+    if (lookout === undefined) return;
+    this.#lookedThrough = lookout.lease === undefined ? 'control' : 'lease';
+    try {
+      while (this.#mayGoOn() && (await this.#round(lookout)));
+    } finally {
+      await lookout.leave();
+    }
+  }
+
+  async #openLookout(): Promise<Lookout | undefined> {
+    const { driver, control } = this.#parts;
+    if (control !== undefined) {
+      // What others are at, or cannot be proven yet, is no reason to go to the database.
+      await this.#takeDuties();
+      return this.#duties.isEmpty ? undefined : openControl(this.#holder, control);
+    }
+    if (driver === undefined) return undefined;
+    // Its duties must be free for the grant itself: an overlap is granted for taking one over.
+    return this.#withPatience((patience) => openLeased(this.#holder, driver, this.#duties, patience));
+  }
+
+  /** False when nothing is left that could be done now. */
+  async #round(lookout: Lookout): Promise<boolean> {
+    if (!(await lookout.keep())) return false;
+    const wasLeftOver = !this.#duties.isEmpty;
+    await this.#takeDuties();
+    if (this.#duties.isEmpty) return false;
+    await this.#duties.work(lookout.connection, lookout.lease);
+    if (wasLeftOver && !this.#duties.isEmpty) await sleep(this.#holder.clock, AGAIN_MS);
+    return true;
+  }
+
+  async #takeDuties(): Promise<void> {
+    const sentAt = this.#holder.clock.read();
+    const { duties, dutyMs } = await this.#sweep(DUTIES_PER_ROUND);
+    this.#duties.take(duties, dutyMs, sentAt);
+  }
+
+  async #sweep(duties: number): Promise<SweepReply> {
+    const { registry, config } = this.#holder;
+    const reply = await registry.sweep(config.resource, duties);
+    this.#expired += reply.expired;
+    return reply;
+  }
+
+  #mayGoOn(): boolean {
+    this.#rounds += 1;
+    return this.#rounds <= this.#parts.maxRounds && this.#parts.remainingMs() > 0;
+  }
+
+  async #withPatience<Result>(work: (patience: Patience) => Promise<Result>): Promise<Result | undefined> {
+    const bound = new AbortController();
+    const timer = this.#holder.clock.setTimer(this.#parts.remainingMs(), () => bound.abort());
+    let step = 'the lease registry';
+    try {
+      const result = await work({
+        signal: bound.signal,
+        remainingMs: this.#parts.remainingMs,
+        note: (what) => {
+          step = what;
+        },
+      });
+      if (result === undefined) this.#onTrouble(noLease(step));
+      return result;
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  #onTrouble(error: unknown): void {
+    this.#trouble = isLeaseholdError(error)
+      ? error
+      : new LeaseholdError('CONNECTION_LOST', 'The sweep was cut short.', { cause: error });
+  }
+}
+
+const noLease = (step: string): LeaseholdError =>
+  new LeaseholdError('ACQUIRE_TIMEOUT', `The sweeper got no lease in its time: waiting for ${step}.`, {
+    details: { step },
+  });
