@@ -1,3 +1,4 @@
+import { assertAsk, assertItems, assertResource, assertSettings } from '../core/assert.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { encodeSettings, type ResourceSettings } from '../core/lease.ts';
 import { MemoryResource } from './memory-resource.ts';
@@ -22,8 +23,8 @@ export const memoryRegistry = (options: MemoryRegistryOptions = {}): Registry =>
     resource?.enter(clockMs());
     return resource;
   };
-  const create = (name: string, settings: ResourceSettings, isNew: boolean): MemoryResource => {
-    const resource = new MemoryResource(settings, clockMs(), isNew);
+  const create = (name: string, settings: ResourceSettings): MemoryResource => {
+    const resource = new MemoryResource(settings, clockMs());
     resources.set(name, resource);
     return resource;
   };
@@ -32,49 +33,61 @@ export const memoryRegistry = (options: MemoryRegistryOptions = {}): Registry =>
     namespace: options.namespace ?? 'memory',
 
     async grant(request) {
-      const known = enter(request.resource);
-      const resource = known ?? create(request.resource, request.settings, false);
+      assertAsk(request);
+      const resource = enter(request.resource) ?? create(request.resource, request.settings);
       const settingsDiffer = encodeSettings(resource.settings) !== encodeSettings(request.settings);
-      if (settingsDiffer) resource.raiseConnectBound(request.settings.connectBoundMs);
       const reply = resource.grant(request);
       return settingsDiffer && 'pressure' in reply ? { ...reply, settingsDiffer } : reply;
     },
 
     async renew(name, holder, items) {
-      const resource = enter(name);
-      if (resource === undefined) return { outcomes: items.map(() => LOST), ...CALM };
-      const outcomes = resource.renew(holder, items);
-      const duties = outcomes.some((outcome) => outcome.kind === 'held') ? resource.dutiesForRenewal() : [];
-      const { dutyMs } = resource.settings;
-      return { outcomes, duties, dutyMs, renewAfterMs: resource.renewAfterMs, ...resource.weather };
+      assertItems(name, holder, items);
+      return enter(name)?.renew(holder, items) ?? { outcomes: items.map(() => LOST), ...CALM };
     },
 
     async park(name, holder, items) {
-      const resource = enter(name);
-      if (resource === undefined) return { outcomes: items.map(() => LOST), pressure: false };
-      return { outcomes: resource.park(holder, items), ...resource.weather };
+      assertItems(name, holder, items);
+      return enter(name)?.park(holder, items) ?? { outcomes: items.map(() => LOST), pressure: false };
     },
 
-    release: async (name, holder, items) => enter(name)?.release(holder, items) ?? items.map(() => 'unknown'),
-    abandon: async (name, holder, items) => enter(name)?.abandon(holder, items) ?? items.map(() => 'unknown'),
-    settle: async (name, by, items) => enter(name)?.settle(by, items) ?? items.map(() => 'unknown'),
-    sweep: async (name, duties) => enter(name)?.sweep(duties) ?? NOTHING_TO_SWEEP,
+    async release(name, holder, items) {
+      assertItems(name, holder, items);
+      return enter(name)?.release(holder, items) ?? items.map(() => 'unknown');
+    },
+
+    async abandon(name, holder, items) {
+      assertItems(name, holder, items);
+      return enter(name)?.abandon(holder, items) ?? items.map(() => 'unknown');
+    },
+
+    async settle(name, by, items) {
+      assertItems(name, undefined, by === undefined ? [] : [by]);
+      assertItems(name, undefined, items);
+      return enter(name)?.settle(by, items) ?? items.map(() => 'unknown');
+    },
+
+    async sweep(name, duties) {
+      assertResource(name);
+      return enter(name)?.sweep(duties) ?? NOTHING_TO_SWEEP;
+    },
 
     async configure(name, settings, isNew) {
+      assertResource(name);
+      assertSettings(settings);
       const known = enter(name);
-      const resource = known ?? create(name, settings, isNew);
-      resource.raiseConnectBound(settings.connectBoundMs);
-      if (isNew) resource.endLearning();
-      return {
-        kind: known === undefined ? 'created' : 'exists',
-        settings: resource.settings,
-        learningMs: resource.learningMs,
-      };
+      const resource = known ?? create(name, settings);
+      resource.configure(settings, isNew);
+      const kind = known === undefined ? 'created' : 'exists';
+      return { kind, settings: resource.settings, learningMs: resource.learningMs };
     },
 
-    inspect: async (name, entries = 0) => enter(name)?.report(entries),
+    async inspect(name, entries = 0) {
+      assertResource(name);
+      return enter(name)?.report(entries);
+    },
 
     async forget(name) {
+      assertResource(name);
       resources.delete(name);
     },
   };

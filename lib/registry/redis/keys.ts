@@ -4,7 +4,9 @@ const NAMESPACE_LENGTH = 6;
 
 /** Six characters that stand for the namespace option: short enough for a session label, the same for all who use it. */
 export const namespaceTag = (namespace: string): string =>
-  BigInt(`0x${createHash('sha256').update(namespace).digest('hex')}`).toString(36).slice(-NAMESPACE_LENGTH);
+  BigInt(`0x${createHash('sha256').update(namespace).digest('hex')}`)
+    .toString(36)
+    .slice(-NAMESPACE_LENGTH);
 
 const KINDS = ['state', 'held', 'records', 'revoking', 'queue', 'alive', 'clock'] as const;
 

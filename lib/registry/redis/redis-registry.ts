@@ -1,9 +1,18 @@
 import type { Cluster, Redis } from 'ioredis';
+import { assertAsk, assertItems, assertResource, assertSettings } from '../../core/assert.ts';
 import { type Clock, systemClock } from '../../core/clock.ts';
 import { encodeSettings } from '../../core/lease.ts';
 import type { Registry } from '../registry.ts';
 import { keysOf, namespaceTag } from './keys.ts';
-import { readConfigure, readGrant, readPark, readRenew, readReport, readSweep, readWords } from './replies.ts';
+import {
+  readConfigure,
+  readGrant,
+  readPark,
+  readRenew,
+  readReport,
+  readSweep,
+  readWords,
+} from './replies.ts';
 import { type ScriptClient, ScriptRunner } from './script-runner.ts';
 import { embeddedScripts, type ScriptName, type ScriptSet } from './scripts.ts';
 
@@ -26,9 +35,17 @@ export const redisRegistry = (client: Redis | Cluster, options: RedisRegistryOpt
   scriptedRegistry(client as ScriptClient, embeddedScripts, options);
 
 /** The same with the scripts given: tests run them over a clock that they set. */
-export const scriptedRegistry = (client: ScriptClient, scripts: ScriptSet, options: RedisRegistryOptions): Registry => {
+export const scriptedRegistry = (
+  client: ScriptClient,
+  scripts: ScriptSet,
+  options: RedisRegistryOptions,
+): Registry => {
   const namespace = namespaceTag(options.namespace ?? DEFAULT_NAMESPACE);
-  const runner = new ScriptRunner(client, options.clock ?? systemClock, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+  const runner = new ScriptRunner(
+    client,
+    options.clock ?? systemClock,
+    options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+  );
   const run = (name: ScriptName, resource: string, ...args: (string | number)[]): Promise<unknown> =>
     runner.run(scripts[name], keysOf(resource, namespace), args.map(String));
 
@@ -36,45 +53,73 @@ export const scriptedRegistry = (client: ScriptClient, scripts: ScriptSet, optio
     namespace,
 
     async grant(request) {
+      assertAsk(request);
       const { resource, leaseId, again, stamp, holder, group, wait, settings } = request;
       const flags = [Number(again), stamp, holder, group, Number(wait)];
       return readGrant(await run('grant', resource, leaseId, ...flags, encodeSettings(settings)));
     },
 
     async renew(resource, holder, items) {
-      const args = items.flatMap((item) => [item.id, item.fence, item.turn, item.session ?? '-', Number(item.idle)]);
-      return readRenew(await run('renew', resource, holder, ...args));
+      assertItems(resource, holder, items);
+      const args = items.flatMap((item) => [
+        item.id,
+        item.fence,
+        item.turn,
+        item.session ?? '-',
+        Number(item.idle),
+      ]);
+      return readRenew(await run('renew', resource, holder, ...args), items.length);
     },
 
     async park(resource, holder, items) {
+      assertItems(resource, holder, items);
       const args = items.flatMap((item) => [item.id, item.fence, item.turn, item.session ?? '-']);
-      return readPark(await run('park', resource, holder, ...args));
+      return readPark(await run('park', resource, holder, ...args), items.length);
     },
 
     async release(resource, holder, items) {
+      assertItems(resource, holder, items);
       const args = items.flatMap((item) => [item.id, item.fence, item.outcome]);
-      return readWords(await run('release', resource, holder, ...args), 'released', 'unknown');
+      return readWords(await run('release', resource, holder, ...args), items.length, 'released', 'unknown');
     },
 
     async abandon(resource, holder, items) {
+      assertItems(resource, holder, items);
       const args = items.flatMap((item) => [item.id, item.fence, item.session ?? '-']);
-      return readWords(await run('abandon', resource, holder, ...args), 'abandoned', 'unknown');
+      return readWords(await run('abandon', resource, holder, ...args), items.length, 'abandoned', 'unknown');
     },
 
     async settle(resource, by, items) {
+      assertItems(resource, undefined, by === undefined ? [] : [by]);
+      assertItems(resource, undefined, items);
       const args = items.flatMap((item) =>
-        item.kind === 'absent' ? [item.id, item.kind, Number(item.seen), item.server] : [item.id, item.kind, 0, '-'],
+        item.kind === 'absent'
+          ? [item.id, item.kind, Number(item.seen), item.server]
+          : [item.id, item.kind, 0, '-'],
       );
-      const looker = [by?.id ?? '-', by?.fence ?? 0];
-      return readWords(await run('settle', resource, ...looker, ...args), 'settled', 'kept', 'unknown');
+      const reply = await run('settle', resource, by?.id ?? '-', by?.fence ?? 0, ...args);
+      return readWords(reply, items.length, 'settled', 'kept', 'unknown');
     },
 
-    sweep: async (resource, duties) => readSweep(await run('sweep', resource, duties)),
-    configure: async (resource, settings, isNew) =>
-      readConfigure(await run('configure', resource, encodeSettings(settings), Number(isNew))),
-    inspect: async (resource, entries = 0) => readReport(await run('inspect', resource, entries)),
-    forget: async (resource) => {
-      readWords(await run('forget', resource), 'done');
+    async sweep(resource, duties) {
+      assertResource(resource);
+      return readSweep(await run('sweep', resource, duties));
+    },
+
+    async configure(resource, settings, isNew) {
+      assertResource(resource);
+      assertSettings(settings);
+      return readConfigure(await run('configure', resource, encodeSettings(settings), Number(isNew)));
+    },
+
+    async inspect(resource, entries = 0) {
+      assertResource(resource);
+      return readReport(await run('inspect', resource, entries));
+    },
+
+    async forget(resource) {
+      assertResource(resource);
+      readWords(await run('forget', resource), 0);
     },
   };
 };

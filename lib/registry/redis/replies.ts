@@ -1,5 +1,10 @@
 import { LeaseholdError } from '../../core/errors.ts';
-import { decodeSettings, type DenialReason, type LossReason } from '../../core/lease.ts';
+import {
+  type DenialReason,
+  decodeSettings,
+  type LossReason,
+  type ResourceSettings,
+} from '../../core/lease.ts';
 import type {
   ConfigureReply,
   Duty,
@@ -23,10 +28,6 @@ class Reply {
     this.#values = value;
   }
 
-  get isAtEnd(): boolean {
-    return this.#at >= this.#values.length;
-  }
-
   word(): string {
     const value = this.#next();
     if (typeof value !== 'string') throw unexpected(this.#values);
@@ -41,14 +42,26 @@ class Reply {
     return found;
   }
 
+  /** Nothing that the registry says is negative or broken. */
   number(): number {
     const value = this.#next();
-    if (!Number.isSafeInteger(value)) throw unexpected(this.#values);
+    if (!(Number.isSafeInteger(value) && (value as number) >= 0)) throw unexpected(this.#values);
     return value as number;
   }
 
   flag(): boolean {
-    return this.number() === 1;
+    const value = this.number();
+    if (value > 1) throw unexpected(this.#values);
+    return value === 1;
+  }
+
+  settings(): ResourceSettings {
+    const text = this.word();
+    try {
+      return decodeSettings(text);
+    } catch {
+      throw unexpected(this.#values);
+    }
   }
 
   session(): string | undefined {
@@ -56,9 +69,10 @@ class Reply {
     return value === '-' ? undefined : value;
   }
 
-  list<Item>(read: (item: Reply) => Item): Item[] {
+  /** `count`: how many there must be, where the request says so. */
+  list<Item>(read: (item: Reply) => Item, count?: number): Item[] {
     const value = this.#next();
-    if (!Array.isArray(value)) throw unexpected(this.#values);
+    if (!Array.isArray(value) || value.length !== (count ?? value.length)) throw unexpected(this.#values);
     return value.map((item) => read(new Reply(item)));
   }
 
@@ -72,7 +86,10 @@ class Reply {
 const SHOWN_CHARACTERS = 200;
 
 const unexpected = (value: unknown): LeaseholdError =>
-  new LeaseholdError('REGISTRY_INCOMPATIBLE', `Not a reply of the lease registry: ${JSON.stringify(value)?.slice(0, SHOWN_CHARACTERS)}`);
+  new LeaseholdError(
+    'REGISTRY_INCOMPATIBLE',
+    `Not a reply of the lease registry: ${JSON.stringify(value)?.slice(0, SHOWN_CHARACTERS)}`,
+  );
 
 /** Opens a reply; a newer owner of the resource is told from an answer here, for every script alike (law L14). */
 export const open = (value: unknown): Reply => {
@@ -117,7 +134,13 @@ export const readGrant = (value: unknown): GrantReply => {
       return { ...granted, duties: reply.list(duty) };
     }
     case 'queued':
-      return { kind: 'queued', position: reply.number(), stamp: reply.number(), retryAfterMs: reply.number(), ...weather(reply) };
+      return {
+        kind: 'queued',
+        position: reply.number(),
+        stamp: reply.number(),
+        retryAfterMs: reply.number(),
+        ...weather(reply),
+      };
     case 'denied':
       return { kind: 'denied', reason: reply.oneOf(...DENIALS), retryAfterMs: reply.number() };
     case 'lost':
@@ -130,14 +153,14 @@ const renewOutcome = (item: Reply): RenewOutcome =>
     ? { kind: 'held', protectMs: item.number(), yield: item.flag() }
     : { kind: 'lost', reason: item.oneOf(...LOSSES) };
 
-export const readRenew = (value: unknown): RenewReply => {
+export const readRenew = (value: unknown, count: number): RenewReply => {
   const reply = open(value);
   reply.oneOf('renewed');
   return {
     pressure: reply.flag(),
     renewAfterMs: reply.number(),
     dutyMs: reply.number(),
-    outcomes: reply.list(renewOutcome),
+    outcomes: reply.list(renewOutcome, count),
     duties: reply.list(duty),
   };
 };
@@ -149,19 +172,21 @@ const parkOutcome = (item: Reply): ParkOutcome => {
   return { kind };
 };
 
-export const readPark = (value: unknown): ParkReply => {
+export const readPark = (value: unknown, count: number): ParkReply => {
   const reply = open(value);
   reply.oneOf('parked');
-  return { pressure: reply.flag(), outcomes: reply.list(parkOutcome) };
+  return { pressure: reply.flag(), outcomes: reply.list(parkOutcome, count) };
 };
 
-/** A reply of one word per item. */
-export const readWords = <Word extends string>(value: unknown, ...words: readonly Word[]): Word[] => {
+/** A reply of one word for each of `count` items. */
+export const readWords = <Word extends string>(
+  value: unknown,
+  count: number,
+  ...words: readonly Word[]
+): Word[] => {
   const reply = open(value);
   reply.oneOf('done');
-  const read: Word[] = [];
-  while (!reply.isAtEnd) read.push(reply.oneOf(...words));
-  return read;
+  return Array.from({ length: count }, () => reply.oneOf(...words));
 };
 
 export const readSweep = (value: unknown): SweepReply => {
@@ -180,7 +205,7 @@ export const readConfigure = (value: unknown): ConfigureReply => {
   const reply = open(value);
   return {
     kind: reply.oneOf('created', 'exists'),
-    settings: decodeSettings(reply.word()),
+    settings: reply.settings(),
     learningMs: reply.number(),
   };
 };
@@ -198,7 +223,7 @@ export const readReport = (value: unknown): ResourceReport | undefined => {
   const reply = open(value);
   if (reply.oneOf('state', 'unknown') === 'unknown') return undefined;
   return {
-    settings: decodeSettings(reply.word()),
+    settings: reply.settings(),
     held: reply.number(),
     protectedCount: reply.number(),
     revoking: reply.number(),

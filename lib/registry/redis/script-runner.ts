@@ -13,7 +13,16 @@ export interface Script {
 }
 
 /** Redis's error codes after which the same request may succeed; the texts behind them are no interface. */
-const PASSING = new Set(['LOADING', 'MASTERDOWN', 'READONLY', 'CLUSTERDOWN', 'TRYAGAIN', 'BUSY', 'OOM', 'UNBLOCKED']);
+const PASSING = new Set([
+  'LOADING',
+  'MASTERDOWN',
+  'READONLY',
+  'CLUSTERDOWN',
+  'TRYAGAIN',
+  'BUSY',
+  'OOM',
+  'UNBLOCKED',
+]);
 
 /** Runs scripts: by hash, in one round trip; with the text where the server does not know the hash, which can happen at any time. */
 export class ScriptRunner {

@@ -35,19 +35,22 @@ for value in string.gmatch(text, '%d+') do values[#values + 1] = tonumber(value)
 capacity, headroom, protectMs, idleMs, connectBoundMs, quantumMs, dutyMs, livenessMs, waitersMax = unpack(values)
 end
 local function raise_bound(text)
-local _, _, _, _, bound = string.match(text, '^(%d+),(%d+),(%d+),(%d+),(%d+)')
-if tonumber(bound) <= connectBoundMs then return end
+local bound = string.match(text, '^%d+,%d+,%d+,%d+,(%d+)')
+local more = bound - connectBoundMs
+if more <= 0 then return end
 adopt((string.gsub(spec, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. bound)))
 redis.call('HSET', STATE, 'spec', spec)
+if now < state.learnUntil then state.learnUntil = state.learnUntil + more end
 end
 local function forget()
 redis.call('DEL', STATE, HELD, RECORDS, REVOKING, QUEUE, ALIVE)
 end
-local function create(text, isNew)
+local function create(text)
+forget()
 adopt(text)
 for _, name in ipairs(COUNTERS) do state[name] = 0 end
 state.now, state.clock = now, now
-state.learnUntil = isNew and now or now + protectMs + idleMs + connectBoundMs
+state.learnUntil = now + protectMs + idleMs + connectBoundMs
 redis.call('HSET', STATE, 'schema', SCHEMA, 'spec', spec)
 end
 local function count()
@@ -83,6 +86,11 @@ redis.call('ZADD', HELD, now + protectMs, id)
 state.held = state.held + 1
 return it
 end
+local function bind(it, session)
+if it.session ~= '-' or session == '-' then return false end
+it.session = session
+return true
+end
 local function unflag(it)
 if it.flag == '1' then state.flagged = state.flagged - 1 end
 it.flag = '0'
@@ -93,6 +101,10 @@ if state.flagged < waiters or (headroom == 0 and count() >= capacity) then
 it.flag = '1'
 state.flagged = state.flagged + 1
 end
+end
+local function probe_failed(failuresBefore)
+state.probeFailures = failuresBefore + 1
+state.probeAfter = now + math.min(PROBE_MAX, PROBE * 2 ^ math.max(0, state.probeFailures - 1))
 end
 local function revoke(id, it, reason)
 local ended = math.min(now, tonumber(redis.call('ZSCORE', HELD, id)))
@@ -107,6 +119,7 @@ redis.call('ZADD', REVOKING, math.max(now, lookAt), id)
 write(id, it)
 state.held, state.revoking = state.held - 1, state.revoking + 1
 state.lookMax = math.max(state.lookMax, lookAt)
+if it.probe == '1' and not isBound then probe_failed(state.probeFailures) end
 end
 local function forget_ticket(id)
 redis.call('ZREM', ALIVE, id)
@@ -216,14 +229,14 @@ end`;
 
 export const SCRIPTS = {
   abandon: {
-    sha1: 'ba0837fb6aef211fb41f3765eefdc359cc0ae4aa',
+    sha1: '08fabb6fca27f4e1000e4e742a054ce8e84abe5c',
     body: `local known, upgrade = enter()
 if upgrade then return upgrade end
 local holder, reply = ARGV[1], { 'done' }
 local function bind_late(id, it, session)
-if session == '-' or it.session ~= '-' then return end
+if not bind(it, session) then return end
 if tonumber(redis.call('ZSCORE', REVOKING, id)) == tonumber(it.lookAt) then redis.call('ZADD', REVOKING, now, id) end
-it.session, it.lookAt, it.endAt = session, '0', whole(now + idleMs + connectBoundMs)
+it.lookAt, it.endAt = '0', whole(now + idleMs + connectBoundMs)
 write(id, it)
 end
 local function abandon(id, fence, session)
@@ -232,7 +245,7 @@ if not it or it.holder ~= holder or it.fence ~= fence then return 'unknown' end
 if it.isRevoking then
 bind_late(id, it, session)
 else
-if it.session == '-' then it.session = session end
+bind(it, session)
 revoke(id, it, 'abandoned')
 end
 return 'abandoned'
@@ -241,27 +254,27 @@ for i = 2, #ARGV, 3 do reply[#reply + 1] = abandon(ARGV[i], ARGV[i + 1], ARGV[i 
 return known and done(reply) or reply`,
   },
   configure: {
-    sha1: '6212bdb24f228481b3e61af68dc2d4384f06a1a7',
+    sha1: '1c431e5db6ea2453e9d957913039c0e3e0c6d246',
     body: `local known, upgrade = enter()
 if upgrade then return upgrade end
-if not known then create(ARGV[1], false) end
+if not known then create(ARGV[1]) end
 raise_bound(ARGV[1])
 if ARGV[2] == '1' then state.learnUntil = now end
 return done({ known and 'exists' or 'created', spec, math.max(0, state.learnUntil - now) })`,
   },
   forget: {
-    sha1: '5c384b15b428587fc8c2a6d39670997ea3bcd86e',
+    sha1: '06610b4bf2dff5a071775225b02118b06df5e67f',
     body: `local _, upgrade = enter()
 if upgrade then return upgrade end
 forget()
 return { 'done' }`,
   },
   grant: {
-    sha1: '466c436655381bb74b04d0f486cddab994c7d9ff',
+    sha1: 'fb57147938b896ff973737cf4a22cb0c308114e6',
     body: `local id, again, asked, holder, group, wait = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6] == '1'
 local known, upgrade = enter()
 if upgrade then return upgrade end
-if not known then create(ARGV[7], false) end
+if not known then create(ARGV[7]) end
 local differ = ARGV[7] ~= spec and 1 or 0
 if differ == 1 then raise_bound(ARGV[7]) end
 local function granted(it, duties)
@@ -306,6 +319,7 @@ if not ticket then
 if not wait then return done({ 'denied', 'FULL', retry }) end
 if waiters >= waitersMax then return done({ 'denied', 'QUEUE_FULL', retry }) end
 state.stamp = math.max(state.stamp, stamp)
+if waiters == 0 then redis.call('DEL', ALIVE) end
 redis.call('ZADD', QUEUE, stamp, id)
 waiters = waiters + 1
 end
@@ -313,7 +327,7 @@ redis.call('ZADD', ALIVE, now + livenessMs, id)
 return done({ 'queued', ahead + 1, stamp, retry, pressure(), differ })`,
   },
   inspect: {
-    sha1: 'd158fb1623f7513bf9d844cd737c70ae3b77279d',
+    sha1: '6422a29b05b0f8d0ba85d77855ed93a14b60564b',
     body: `local known, upgrade = enter()
 if upgrade then return upgrade end
 if not known then return { 'unknown' } end
@@ -334,7 +348,7 @@ return done({ 'state', spec, state.held, isProtected, state.revoking, waiters, s
 math.max(0, state.learnUntil - now), entries })`,
   },
   park: {
-    sha1: '69cea08f1f8b498812e57745380f8c71c05c5ac5',
+    sha1: 'f83adcb2b3a6c73efce5cbdfca10f51959dc50f2',
     body: `local known, upgrade = enter()
 if upgrade then return upgrade end
 local holder, outcomes = ARGV[1], {}
@@ -344,14 +358,14 @@ local it, loss
 if known then it, loss = owned(id, holder, fence) end
 if it then
 local ends = tonumber(redis.call('ZSCORE', HELD, id))
-if tonumber(turn) > tonumber(it.turn) then
+local isBinding, isNew = bind(it, session), tonumber(turn) > tonumber(it.turn)
+if isNew then
 it.turn = turn
-if it.session == '-' then it.session = session end
 ends = math.min(now, ends)
 redis.call('ZADD', HELD, ends, id)
 flag_if_wanted(it)
-write(id, it)
 end
+if isNew or isBinding then write(id, it) end
 if ends > now then
 outcomes[#outcomes + 1] = { 'held', ends - now }
 else
@@ -365,7 +379,7 @@ if not known then return { 'parked', 0, outcomes } end
 return done({ 'parked', pressure(), outcomes })`,
   },
   release: {
-    sha1: 'fb0744b1fe73f5517cff87cd5c5c1f1ced0b55df',
+    sha1: '6a45699d1c4dfb673df9a8a5e1c47b73a0f03740',
     body: `local known, upgrade = enter()
 if upgrade then return upgrade end
 local holder, reply = ARGV[1], { 'done' }
@@ -374,18 +388,16 @@ if not known then return 'unknown' end
 if forget_ticket(id) then return 'released' end
 local it = read(id)
 if not it or it.holder ~= holder or (it.fence ~= fence and fence ~= '0') then return 'unknown' end
-if it.probe == '1' and outcome == 'refused' then
-state.probeFailures = state.probeFailures + 1
-state.probeAfter = now + math.min(PROBE_MAX, PROBE * 2 ^ math.max(0, state.probeFailures - 1))
-end
+local failuresBefore = state.probeFailures
 remove(id, it)
+if it.probe == '1' and outcome == 'refused' then probe_failed(failuresBefore) end
 return 'released'
 end
 for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
 return known and done(reply) or reply`,
   },
   renew: {
-    sha1: 'b5e6ef126a717daa7517b703f733c743dcf99e8a',
+    sha1: 'f4f4238f192e293b4565bee35616910c9df2b2c6',
     body: `local known, upgrade = enter()
 if upgrade then return upgrade end
 local holder, outcomes, anyHeld = ARGV[1], {}, false
@@ -395,14 +407,14 @@ local it, loss
 if known then it, loss = owned(id, holder, fence) end
 if it then
 anyHeld = true
-if tonumber(turn) > tonumber(it.turn) then
+local isBinding, isNew = bind(it, session), tonumber(turn) > tonumber(it.turn)
+if isNew then
 it.turn = turn
-if it.session == '-' then it.session = session end
 unflag(it)
 redis.call('ZADD', HELD, now + protectMs, id)
 if idle then flag_if_wanted(it) end
-write(id, it)
 end
+if isNew or isBinding then write(id, it) end
 local protect = math.max(0, tonumber(redis.call('ZSCORE', HELD, id)) - now)
 outcomes[#outcomes + 1] = { 'held', protect, tonumber(it.flag) }
 else
@@ -414,7 +426,7 @@ local duties = anyHeld and take_duties({}, DUTIES, now) or {}
 return done({ 'renewed', pressure(), renew_after(), dutyMs, outcomes, duties })`,
   },
   settle: {
-    sha1: '4605e87a922fb957c38c6af2b672c2e61d8c2ca6',
+    sha1: 'b4eb9a96350be52e635440f952b1579fdc1871cd',
     body: `local known, upgrade = enter()
 if upgrade then return upgrade end
 local by, byFence, reply = ARGV[1], ARGV[2], { 'done' }
@@ -439,7 +451,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return known and done(reply) or reply`,
   },
   sweep: {
-    sha1: 'aa9ea7d289df25ab4676026bacc5bce72c848cb3',
+    sha1: '5cc061f016a42228f68c66f9fcb59f21b2ae8361',
     body: `local known, upgrade = enter()
 if upgrade then return upgrade end
 if not known then return { 'swept', 0, 0, 0, 0, {} } end

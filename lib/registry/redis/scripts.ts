@@ -8,5 +8,8 @@ const names = Object.keys(SCRIPTS) as ScriptName[];
 
 /** Every script as the server runs it: the clock, the shared prelude and its own body. */
 export const embeddedScripts: ScriptSet = Object.fromEntries(
-  names.map((name) => [name, { text: [CLOCK, PRELUDE, SCRIPTS[name].body].join('\n'), sha1: SCRIPTS[name].sha1 }]),
+  names.map((name) => [
+    name,
+    { text: [CLOCK, PRELUDE, SCRIPTS[name].body].join('\n'), sha1: SCRIPTS[name].sha1 },
+  ]),
 ) as ScriptSet;

@@ -6,9 +6,9 @@ if upgrade then return upgrade end
 local holder, reply = ARGV[1], { 'done' }
 
 local function bind_late(id, it, session)
-  if session == '-' or it.session ~= '-' then return end
+  if not bind(it, session) then return end
   if tonumber(redis.call('ZSCORE', REVOKING, id)) == tonumber(it.lookAt) then redis.call('ZADD', REVOKING, now, id) end
-  it.session, it.lookAt, it.endAt = session, '0', whole(now + idleMs + connectBoundMs)
+  it.lookAt, it.endAt = '0', whole(now + idleMs + connectBoundMs)
   write(id, it)
 end
 
@@ -18,7 +18,7 @@ local function abandon(id, fence, session)
   if it.isRevoking then
     bind_late(id, it, session)
   else
-    if it.session == '-' then it.session = session end
+    bind(it, session)
     revoke(id, it, 'abandoned')
   end
   return 'abandoned'

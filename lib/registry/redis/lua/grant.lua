@@ -5,7 +5,7 @@
 local id, again, asked, holder, group, wait = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6] == '1'
 local known, upgrade = enter()
 if upgrade then return upgrade end
-if not known then create(ARGV[7], false) end
+if not known then create(ARGV[7]) end
 local differ = ARGV[7] ~= spec and 1 or 0
 if differ == 1 then raise_bound(ARGV[7]) end
 
@@ -57,6 +57,8 @@ if not ticket then
   if not wait then return done({ 'denied', 'FULL', retry }) end
   if waiters >= waitersMax then return done({ 'denied', 'QUEUE_FULL', retry }) end
   state.stamp = math.max(state.stamp, stamp)
+  -- Left behind by a queue that was evicted.
+  if waiters == 0 then redis.call('DEL', ALIVE) end
   redis.call('ZADD', QUEUE, stamp, id)
   waiters = waiters + 1
 end

@@ -10,14 +10,14 @@ for i = 2, #ARGV, 4 do
   if known then it, loss = owned(id, holder, fence) end
   if it then
     local ends = tonumber(redis.call('ZSCORE', HELD, id))
-    if tonumber(turn) > tonumber(it.turn) then
+    local isBinding, isNew = bind(it, session), tonumber(turn) > tonumber(it.turn)
+    if isNew then
       it.turn = turn
-      if it.session == '-' then it.session = session end
       ends = math.min(now, ends)
       redis.call('ZADD', HELD, ends, id)
       flag_if_wanted(it)
-      write(id, it)
     end
+    if isNew or isBinding then write(id, it) end
     if ends > now then
       outcomes[#outcomes + 1] = { 'held', ends - now }
     else

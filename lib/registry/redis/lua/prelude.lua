@@ -30,23 +30,28 @@ local function adopt(text)
   capacity, headroom, protectMs, idleMs, connectBoundMs, quantumMs, dutyMs, livenessMs, waitersMax = unpack(values)
 end
 
--- A holder with a slower connect raises the bound for all; every other difference is only reported.
+-- A holder with a slower connect raises the bound for all, also for a learning that is under way; every other difference
+-- is only reported.
 local function raise_bound(text)
-  local _, _, _, _, bound = string.match(text, '^(%d+),(%d+),(%d+),(%d+),(%d+)')
-  if tonumber(bound) <= connectBoundMs then return end
+  local bound = string.match(text, '^%d+,%d+,%d+,%d+,(%d+)')
+  local more = bound - connectBoundMs
+  if more <= 0 then return end
   adopt((string.gsub(spec, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. bound)))
   redis.call('HSET', STATE, 'spec', spec)
+  if now < state.learnUntil then state.learnUntil = state.learnUntil + more end
 end
 
 local function forget()
   redis.call('DEL', STATE, HELD, RECORDS, REVOKING, QUEUE, ALIVE)
 end
 
-local function create(text, isNew)
+-- A resource without memory: what an evicted settings key has left behind is none.
+local function create(text)
+  forget()
   adopt(text)
   for _, name in ipairs(COUNTERS) do state[name] = 0 end
   state.now, state.clock = now, now
-  state.learnUntil = isNew and now or now + protectMs + idleMs + connectBoundMs
+  state.learnUntil = now + protectMs + idleMs + connectBoundMs
   redis.call('HSET', STATE, 'schema', SCHEMA, 'spec', spec)
 end
 
@@ -90,6 +95,13 @@ local function hold(id, holder, group, isProbe)
   return it
 end
 
+-- The session of a lease is bound by the first word of it, in whatever order the words arrive.
+local function bind(it, session)
+  if it.session ~= '-' or session == '-' then return false end
+  it.session = session
+  return true
+end
+
 local function unflag(it)
   if it.flag == '1' then state.flagged = state.flagged - 1 end
   it.flag = '0'
@@ -101,6 +113,12 @@ local function flag_if_wanted(it)
     it.flag = '1'
     state.flagged = state.flagged + 1
   end
+end
+
+-- The probe found nothing out: the next one waits, twice as long after each such failure.
+local function probe_failed(failuresBefore)
+  state.probeFailures = failuresBefore + 1
+  state.probeAfter = now + math.min(PROBE_MAX, PROBE * 2 ^ math.max(0, state.probeFailures - 1))
 end
 
 -- Held becomes revoking: over for its holder, still counted.
@@ -117,6 +135,7 @@ local function revoke(id, it, reason)
   write(id, it)
   state.held, state.revoking = state.held - 1, state.revoking + 1
   state.lookMax = math.max(state.lookMax, lookAt)
+  if it.probe == '1' and not isBound then probe_failed(state.probeFailures) end
 end
 
 local function forget_ticket(id)

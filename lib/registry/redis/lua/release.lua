@@ -10,11 +10,9 @@ local function release(id, fence, outcome)
   if forget_ticket(id) then return 'released' end
   local it = read(id)
   if not it or it.holder ~= holder or (it.fence ~= fence and fence ~= '0') then return 'unknown' end
-  if it.probe == '1' and outcome == 'refused' then
-    state.probeFailures = state.probeFailures + 1
-    state.probeAfter = now + math.min(PROBE_MAX, PROBE * 2 ^ math.max(0, state.probeFailures - 1))
-  end
+  local failuresBefore = state.probeFailures
   remove(id, it)
+  if it.probe == '1' and outcome == 'refused' then probe_failed(failuresBefore) end
   return 'released'
 end
 

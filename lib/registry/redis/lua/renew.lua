@@ -10,14 +10,14 @@ for i = 2, #ARGV, 5 do
   if known then it, loss = owned(id, holder, fence) end
   if it then
     anyHeld = true
-    if tonumber(turn) > tonumber(it.turn) then
+    local isBinding, isNew = bind(it, session), tonumber(turn) > tonumber(it.turn)
+    if isNew then
       it.turn = turn
-      if it.session == '-' then it.session = session end
       unflag(it)
       redis.call('ZADD', HELD, now + protectMs, id)
       if idle then flag_if_wanted(it) end
-      write(id, it)
     end
+    if isNew or isBinding then write(id, it) end
     local protect = math.max(0, tonumber(redis.call('ZSCORE', HELD, id)) - now)
     outcomes[#outcomes + 1] = { 'held', protect, tonumber(it.flag) }
   else

@@ -1,0 +1,78 @@
+import { RESOURCE_PATTERN } from './label.ts';
+import { type ResourceSettings, SETTINGS_ORDER } from './lease.ts';
+import { LIMITS } from './limits.ts';
+
+/**
+ * What may travel to a registry. Records are lines of fields between spaces, '-' stands for none, and one record that cannot
+ * be read would stop every script of its resource: so nothing else is let out, by any registry. A RangeError here is a fault
+ * of the caller's code; what a user configures was refused long before, with all its problems at once.
+ */
+const NAME_PATTERN = /^(?!-$)[!-~]{1,128}$/;
+
+/** As much of a batch's items as can go wrong. */
+interface Item {
+  readonly id: string;
+  readonly fence?: number;
+  readonly turn?: number;
+  readonly session?: string;
+  readonly server?: string;
+}
+
+interface Ask {
+  readonly resource: string;
+  readonly leaseId: string;
+  readonly holder: string;
+  readonly group: string;
+  readonly stamp: number;
+  readonly settings: ResourceSettings;
+}
+
+export const assertResource = (resource: string): void => {
+  if (!RESOURCE_PATTERN.test(resource)) throw refused('resource', resource, String(RESOURCE_PATTERN));
+};
+
+export const assertAsk = ({ resource, leaseId, holder, group, stamp, settings }: Ask): void => {
+  assertResource(resource);
+  assertName('lease id', leaseId);
+  assertName('holder', holder);
+  assertName('group', group);
+  assertCount('stamp', stamp);
+  assertSettings(settings);
+};
+
+/** A batch of one call: a page at most (L11), every field of every item. */
+export const assertItems = (resource: string, holder: string | undefined, items: readonly Item[]): void => {
+  assertResource(resource);
+  assertName('holder', holder);
+  if (items.length > LIMITS.pageMax) throw refused('batch', items.length, `at most ${LIMITS.pageMax} items`);
+  for (const { id, fence, turn, session, server } of items) {
+    assertName('lease id', id);
+    assertCount('fence', fence);
+    assertCount('turn', turn);
+    assertName('session', session);
+    assertName('server', server);
+  }
+};
+
+export const assertSettings = (settings: ResourceSettings): void => {
+  for (const name of SETTINGS_ORDER) assertCount(name, settings[name]);
+  const { capacity, headroom } = settings;
+  if (capacity < 1 || headroom >= capacity) {
+    throw refused('headroom', headroom, `less than the capacity, which is ${capacity} and at least 1`);
+  }
+};
+
+const assertName = (what: string, value: string | undefined): void => {
+  if (value !== undefined && !NAME_PATTERN.test(value)) throw refused(what, value, String(NAME_PATTERN));
+};
+
+const assertCount = (what: string, value: number | undefined): void => {
+  if (value !== undefined && !(Number.isSafeInteger(value) && value >= 0)) {
+    throw refused(what, value, 'a whole number, not negative');
+  }
+};
+
+const SHOWN_CHARACTERS = 40;
+
+const refused = (what: string, value: unknown, right: string): RangeError =>
+  new RangeError(`Not a ${what}: ${JSON.stringify(value).slice(0, SHOWN_CHARACTERS)} (${right})`);

@@ -1,0 +1,4 @@
+import { memoryHarness } from '../support/registry-harness.ts';
+import { describeRegistry } from './registry.contract.ts';
+
+describeRegistry('memory', memoryHarness);
