@@ -2,30 +2,12 @@ import { EventEmitter } from 'node:events';
 import genericPool from 'generic-pool';
 import pg from 'pg';
 import { Pool as TarnPool } from 'tarn';
-import { settingsOf } from '../../lib/core/config.ts';
-import type { Driver, DriverConnection } from '../../lib/driver/driver.ts';
-import { createPool } from '../../lib/index.ts';
-import { memoryRegistry } from '../../lib/registry/memory.ts';
 import { compare, type Result, type Side } from './measure.ts';
+import { noopPool } from './noop-pool.ts';
 
 const ROUNDS = 9;
 const COUNT = 50_000;
 const GOAL = 2;
-
-const connection: DriverConnection<object> = {
-  client: {},
-  server: 's',
-  session: 's.1.1',
-  isOpen: true,
-  isClean: true,
-  onEnd: () => undefined,
-  check: async () => true,
-  reset: async () => true,
-  close: async () => ({ endSeen: true }),
-  end: async () => [],
-  look: async () => [],
-};
-const driver: Driver<object> = { engine: 'none', open: async () => ({ kind: 'open', connection }) };
 
 class NoClient extends EventEmitter {
   connect(done: (error?: Error) => void): void {
@@ -36,20 +18,7 @@ class NoClient extends EventEmitter {
 
 /** Take and give back a held, protected connection in one process, against pools with the same no-op connection. */
 export const warmUse = async (): Promise<Result> => {
-  const registry = memoryRegistry();
-  let calls = 0;
-  const counted = new Proxy(registry, {
-    get: (target, name) => {
-      const member: unknown = Reflect.get(target, name);
-      if (typeof member !== 'function') return member;
-      return (...args: unknown[]) => {
-        calls += 1;
-        return Reflect.apply(member, target, args);
-      };
-    },
-  });
-  const pool = createPool({ resource: 'bench', capacity: 100, registry: counted, driver });
-  await registry.configure('bench', settingsOf(pool.config), true);
+  const { pool, registryCalls } = await noopPool();
   const tarn = new TarnPool<object>({ create: () => ({}), destroy: () => undefined, min: 0, max: 10 });
   const generic = genericPool.createPool(
     { create: async () => ({}), destroy: async () => undefined },
@@ -63,9 +32,6 @@ export const warmUse = async (): Promise<Result> => {
       for (let done = 0; done < count; done += 1) await once();
     },
   });
-  await pool.use(() => undefined);
-  await new Promise((resolve) => setTimeout(resolve, 10));
-  calls = 0;
   const micros = await compare(
     [
       each('leasehold', async () => {
@@ -80,7 +46,7 @@ export const warmUse = async (): Promise<Result> => {
     ROUNDS,
     COUNT,
   );
-  const registryCalls = calls;
+  const calls = registryCalls();
   await Promise.all([
     pool.close(),
     tarn.destroy(),
@@ -98,7 +64,7 @@ export const warmUse = async (): Promise<Result> => {
     unit: 'us',
     peers,
     ratio,
-    goal: `at least ${GOAL}x the fastest peer, 0 registry calls (${registryCalls} in this run)`,
-    met: ratio >= GOAL && registryCalls === 0,
+    goal: `at least ${GOAL}x the fastest peer, 0 registry calls (${calls} in this run)`,
+    met: ratio >= GOAL && calls === 0,
   };
 };
