@@ -1,0 +1,190 @@
+import type {
+  GrantReply,
+  ParkReply,
+  RenewReply,
+  ReportEntry,
+  ResourceReport,
+  SweepReply,
+} from '../../lib/registry/registry.ts';
+import type { Aim } from './commands.ts';
+
+/** Every transition and reply that a run must have met, or it has proven nothing about it. */
+export const TRANSITIONS = [
+  'grant room',
+  'grant takeover',
+  'grant revoke',
+  'grant probe',
+  'grant repeat',
+  'grant to a poll',
+  'grant past a ticket',
+  'grant to an old stamp',
+  'queued',
+  'queued with an old stamp',
+  'future stamp refused',
+  'denied FULL',
+  'denied QUEUE_FULL',
+  'denied LEARNING',
+  'settings differ',
+  'connect bound raised',
+  'grant lost revoked',
+  'grant lost expired',
+  'grant lost abandoned',
+  'grant lost unknown',
+  'renew held',
+  'renew yield',
+  'renew late',
+  'renew lost',
+  'renew with duties',
+  'park parked',
+  'park yield',
+  'park held',
+  'park lost',
+  'release held',
+  'release revoking',
+  'release ticket',
+  'release fence 0',
+  'release unknown',
+  'probe refused',
+  'abandon bound',
+  'abandon unbound',
+  'abandon late bind',
+  'abandon unknown',
+  'probe abandoned',
+  'settle same server',
+  'settle through a new lease',
+  'settle unbound seen',
+  'settle unbound after the bound',
+  'kept another server',
+  'kept too early',
+  'kept cannot',
+  'settle unknown',
+  'expired',
+  'ticket reaped',
+  'sweep with duties',
+  'clock back',
+] as const;
+
+export type Transition = (typeof TRANSITIONS)[number];
+
+interface Step {
+  readonly aim: Aim;
+  readonly reply: unknown;
+  readonly before: ResourceReport | undefined;
+  readonly after: ResourceReport | undefined;
+}
+
+const entryIn = (report: ResourceReport | undefined, id: string): ReportEntry | undefined =>
+  report?.entries.find(({ lease }) => lease.id === id);
+
+const revokingIn = (report: ResourceReport | undefined): number => report?.revoking ?? 0;
+
+/** What a step was, seen from outside. */
+export const transitionsOf = (step: Step): Transition[] => {
+  const { aim } = step;
+  switch (aim.kind) {
+    case 'tick':
+      return ofTick(aim.ms, step);
+    case 'grant':
+      return ofGrant(aim, step.reply as GrantReply, step);
+    case 'renew':
+      return ofRenew(aim, step.reply as RenewReply);
+    case 'park':
+      return ofPark(step.reply as ParkReply);
+    case 'release':
+      return ofRelease(aim, step);
+    case 'abandon':
+      return ofAbandon(aim, step);
+    case 'settle':
+      return ofSettle(aim, step);
+    case 'sweep':
+      return (step.reply as SweepReply).duties.length > 0 ? ['sweep with duties'] : [];
+    default:
+      return [];
+  }
+};
+
+const ofTick = (ms: number, { before, after }: Step): Transition[] => [
+  ...(ms < 0 ? (['clock back'] as const) : []),
+  ...(revokingIn(after) > revokingIn(before) ? (['expired'] as const) : []),
+  ...((after?.waiters ?? 0) < (before?.waiters ?? 0) ? (['ticket reaped'] as const) : []),
+];
+
+const ofGrant = (aim: Aim & { kind: 'grant' }, reply: GrantReply, { before, after }: Step): Transition[] => {
+  const more: Transition[] = [];
+  if ('settingsDiffer' in reply) more.push('settings differ');
+  const bound = before?.settings.connectBoundMs ?? Number.POSITIVE_INFINITY;
+  if ((after?.settings.connectBoundMs ?? 0) > bound) more.push('connect bound raised');
+  if (reply.kind === 'denied') return [...more, `denied ${reply.reason}`];
+  if (reply.kind === 'lost') return [`grant lost ${reply.reason}`];
+  const wasTicket = (before?.waiters ?? 0) - (after?.waiters ?? 0) === 1;
+  if (reply.kind === 'queued') {
+    const isNew = (after?.waiters ?? 0) > (before?.waiters ?? 0);
+    if (isNew && reply.stamp < aim.stamp) more.push('future stamp refused');
+    if (isNew && reply.stamp === aim.stamp) more.push('queued with an old stamp');
+    return [...more, 'queued'];
+  }
+  if (entryIn(before, aim.id) !== undefined) return [...more, 'grant repeat'];
+  if (wasTicket) more.push('grant to a poll');
+  if (wasTicket && reply.duties.length === 0 && (after?.waiters ?? 0) > 0) more.push('grant past a ticket');
+  if (!wasTicket && aim.stamp > 0 && aim.stamp < 2 ** 50 && (before?.waiters ?? 0) > 0)
+    more.push('grant to an old stamp');
+  return [...more, howGranted(reply, before, after)];
+};
+
+const howGranted = (
+  reply: GrantReply & { kind: 'granted' },
+  before: ResourceReport | undefined,
+  after: ResourceReport | undefined,
+): Transition => {
+  if (reply.isProbe) return 'grant probe';
+  if (revokingIn(after) > revokingIn(before)) return 'grant revoke';
+  if (before === undefined) return 'grant room';
+  const { capacity, headroom } = before.settings;
+  return before.held + before.revoking < capacity - headroom ? 'grant room' : 'grant takeover';
+};
+
+const ofRenew = (aim: Aim & { kind: 'renew' | 'park' }, { outcomes, duties }: RenewReply): Transition[] => {
+  const [outcome] = outcomes;
+  if (outcome?.kind !== 'held') return ['renew lost'];
+  return [
+    'renew held',
+    ...(outcome.yield ? (['renew yield'] as const) : []),
+    ...(aim.isLate ? (['renew late'] as const) : []),
+    ...(duties.length > 0 ? (['renew with duties'] as const) : []),
+  ];
+};
+
+const ofPark = ({ outcomes }: ParkReply): Transition[] => {
+  const [outcome] = outcomes;
+  return outcome === undefined ? [] : [`park ${outcome.kind}`];
+};
+
+const ofRelease = (aim: Aim & { kind: 'release' }, { reply, before }: Step): Transition[] => {
+  if ((reply as readonly string[])[0] !== 'released') return ['release unknown'];
+  const entry = entryIn(before, aim.id);
+  if (entry === undefined) return ['release ticket'];
+  return [
+    entry.state === 'revoking' ? 'release revoking' : 'release held',
+    ...(aim.fence === 0 ? (['release fence 0'] as const) : []),
+    ...(entry.isProbe && aim.isRefused ? (['probe refused'] as const) : []),
+  ];
+};
+
+const ofAbandon = (aim: Aim & { kind: 'abandon' }, { reply, before, after }: Step): Transition[] => {
+  if ((reply as readonly string[])[0] !== 'abandoned') return ['abandon unknown'];
+  const entry = entryIn(before, aim.id);
+  const isBound = entryIn(after, aim.id)?.session !== undefined;
+  if (entry?.state === 'revoking') return isBound && entry.session === undefined ? ['abandon late bind'] : [];
+  const how = isBound ? 'abandon bound' : 'abandon unbound';
+  return entry?.isProbe ? [how, 'probe abandoned'] : [how];
+};
+
+const ofSettle = (aim: Aim & { kind: 'settle' }, { reply, before }: Step): Transition[] => {
+  const word = (reply as readonly string[])[0];
+  if (word === 'unknown') return ['settle unknown'];
+  const isBound = entryIn(before, aim.id)?.session !== undefined;
+  if (word === 'kept')
+    return [aim.isCannot ? 'kept cannot' : isBound ? 'kept another server' : 'kept too early'];
+  if (isBound) return [aim.isSameServer ? 'settle same server' : 'settle through a new lease'];
+  return [aim.seen ? 'settle unbound seen' : 'settle unbound after the bound'];
+};
