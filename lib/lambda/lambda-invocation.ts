@@ -39,6 +39,8 @@ export class LambdaInvocation<Connection> implements InvocationDeadline {
   readonly #wrapper: Wrapper<Connection>;
   readonly #context: Partial<InvocationContext> | undefined;
   readonly #invocation: Invocation;
+  /** Calls of the handle that have not settled. */
+  readonly #goingOn = new Set<Promise<unknown>>();
   #ending: Promise<void> | undefined;
 
   constructor(wrapper: Wrapper<Connection>, context: Partial<InvocationContext> | undefined) {
@@ -79,14 +81,26 @@ export class LambdaInvocation<Connection> implements InvocationDeadline {
     openInvocations(pool).delete(this);
     const left = [...this.loans];
     for (const loan of left) loan.takeBack();
+    // What nobody has awaited is cut off now; that must not become an unhandled rejection, which ends the process.
+    for (const going of this.#goingOn) going.catch(() => undefined);
     if (left.length > 0) pool.events.emit('leftLent', { count: left.length });
     await this.#invocation.end(Math.max(0, Math.min(reserveMs, this.#leftMs() - ANSWER_MS)));
     metrics?.record();
   }
 
-  async #within<Result>(work: () => Promise<Result>): Promise<Result> {
-    if (this.#ending !== undefined) throw handleIsOver();
-    return runWithDeadline(this, work);
+  #within<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.#ending !== undefined) return Promise.reject(handleIsOver());
+    const going = this.#watched(work, () => this.#goingOn.delete(going));
+    this.#goingOn.add(going);
+    return going;
+  }
+
+  async #watched<Result>(work: () => Promise<Result>, done: () => void): Promise<Result> {
+    try {
+      return await runWithDeadline(this, work);
+    } finally {
+      done();
+    }
   }
 
   #leftMs(): number {
@@ -100,8 +114,14 @@ export class Wrapper<Connection> {
   readonly reserveMs: number;
   readonly metrics: PoolMetrics | undefined;
 
-  constructor(pool: InvocationPool<Connection>, options: InvocationOptions, others: readonly string[] = []) {
-    const problems = [...poolProblems(pool), ...optionProblems(options, others)];
+  /** `own`: further options of the wrapper, by name, each with what is wrong with it. */
+  constructor(
+    pool: InvocationPool<Connection>,
+    options: InvocationOptions,
+    own: Readonly<Record<string, string | undefined>> = {},
+  ) {
+    const problems = [...poolProblems(pool), ...optionProblems(options, Object.keys(own))];
+    for (const [name, problem] of Object.entries(own)) if (problem) problems.push(`${name}: ${problem}`);
     if (problems.length > 0) throw configError(problems);
     this.pool = pool;
     this.reserveMs = options.reserveMs ?? DEFAULT_RESERVE_MS;

@@ -1,4 +1,3 @@
-import { configError } from '../core/config.ts';
 import { enterDeadline } from '../pool/invocation.ts';
 import {
   type InvocationContext,
@@ -71,9 +70,9 @@ export const leasehold = <Connection, const Key extends string = 'db'>(
   pool: InvocationPool<Connection>,
   options: LeaseholdOptions<Key> = {},
 ): LeaseholdMiddleware<Connection, Key> => {
-  const { key = 'db', ...others } = options;
-  const wrapper = new Wrapper(pool, others);
-  if (typeof key !== 'string' || key === '') throw configError(['key: must be a name on the context']);
+  const { key = 'db' } = options;
+  const isName = typeof key === 'string' && key !== '';
+  const wrapper = new Wrapper(pool, options, { key: isName ? undefined : 'is not the name of a property' });
   const invocations = new WeakMap<object, LambdaInvocation<Connection>>();
   const end = async (request: object): Promise<void> => invocations.get(request)?.end();
   return {

@@ -1,0 +1,278 @@
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import pg from 'pg';
+import type { Order } from '../../functions/order.ts';
+import { handler as orders, ordersHandler } from '../../functions/orders.ts';
+import { handler as sweep, sweeperHandler } from '../../functions/sweeper.ts';
+import { wire, wiring } from '../../functions/wiring.ts';
+import { settingsOf } from '../../lib/core/config.ts';
+import { isLeaseholdError, type LeaseholdError } from '../../lib/index.ts';
+import { contextFor, httpEvent, lambdaContext, scheduledEvent } from '../support/lambda.ts';
+import type { PostgresRole } from '../support/postgres.ts';
+import { freshNamespace, freshRoleAndDatabase, postgresAdmin, redisUrl } from '../support/servers.ts';
+
+const CAPACITY = 4;
+const VARIABLES = ['REDIS_URL', 'DATABASE_URL', 'LEASEHOLD_RESOURCE', 'LEASEHOLD_CAPACITY'] as const;
+
+let role: PostgresRole;
+let env: Record<string, string>;
+const written: jest.SpiedFunction<typeof process.stdout.write>[] = [];
+
+beforeAll(async () => {
+  role = await freshRoleAndDatabase(CAPACITY);
+  const owner = new pg.Client({ connectionString: role.url });
+  await owner.connect();
+  await owner.query(`CREATE SCHEMA AUTHORIZATION "${role.user}"`);
+  await owner.query(await readFile(new URL('../../functions/orders.sql', import.meta.url), 'utf8'));
+  await owner.end();
+  env = {
+    AWS_LAMBDA_FUNCTION_NAME: 'orders-api',
+    REDIS_URL: redisUrl(),
+    DATABASE_URL: role.url,
+    LEASEHOLD_RESOURCE: 'orders',
+    LEASEHOLD_CAPACITY: String(CAPACITY),
+    LEASEHOLD_NAMESPACE: freshNamespace(),
+  };
+  // As the platform does before it loads the function; the wiring reads it at the first invocation.
+  Object.assign(process.env, env);
+  // Logger and metrics write what they have to say.
+  for (const stream of [process.stdout, process.stderr])
+    written.push(jest.spyOn(stream, 'write').mockReturnValue(true));
+});
+
+afterAll(async () => {
+  await wiring().close();
+  for (const spy of written) spy.mockRestore();
+  for (const name of Object.keys(env)) delete process.env[name];
+});
+
+const output = (): string => written.flatMap((spy) => spy.mock.calls.map(([line]) => String(line))).join('');
+
+const forget = (): void => {
+  for (const spy of written) spy.mockClear();
+};
+
+const bodyOf = <Body>({ body }: APIGatewayProxyStructuredResultV2): Body => JSON.parse(body ?? '') as Body;
+
+const post = (body: string, isBase64Encoded = false): Promise<APIGatewayProxyStructuredResultV2> =>
+  orders(httpEvent('POST /orders', { body, isBase64Encoded }), lambdaContext());
+
+const get = (id: string): Promise<APIGatewayProxyStructuredResultV2> =>
+  orders(httpEvent('GET /orders/{id}', { id }), lambdaContext());
+
+const ORDER = {
+  customer: 'Ada',
+  items: [
+    { sku: 'tea', quantity: 2 },
+    { sku: 'cup', quantity: 1 },
+  ],
+};
+
+const sessions = async (user: string): Promise<number> =>
+  (await postgresAdmin().query('SELECT pid FROM pg_stat_activity WHERE usename = $1', [user])).length;
+
+describe('a deploy’s first step', () => {
+  it('configures the resource as new, so that nobody waits for the registry to learn', async () => {
+    expect(await sweep({ isNew: true }, lambdaContext())).toEqual({
+      resource: 'orders',
+      kind: 'created',
+      learningMs: 0,
+    });
+    expect(await sweep({ isNew: true }, lambdaContext())).toMatchObject({ kind: 'exists', learningMs: 0 });
+    expect(await sessions(role.user)).toBe(0);
+  });
+});
+
+describe('the orders API', () => {
+  it('writes an order and reads it again', async () => {
+    const posted = await post(JSON.stringify(ORDER));
+    expect(posted).toMatchObject({ statusCode: 201, headers: { 'Content-Type': 'application/json' } });
+    const order = bodyOf<Order>(posted);
+    expect(order).toMatchObject(ORDER);
+    expect(posted.headers?.['Location']).toBe(`/orders/${order.id}`);
+    const got = await get(order.id);
+    expect(got.statusCode).toBe(200);
+    expect(bodyOf(got)).toEqual(order);
+    expect(await sessions(role.user)).toBe(1);
+    expect(wiring().pool.status()).toMatchObject({ max: 1, idle: 1, group: 'orders-api' });
+  });
+
+  it('takes a body in base64', async () => {
+    expect((await post(Buffer.from(JSON.stringify(ORDER)).toString('base64'), true)).statusCode).toBe(201);
+  });
+
+  it.each([
+    ['no JSON', '{', 'The body is not JSON.'],
+    [
+      'nothing in it',
+      '{}',
+      'The order is not valid. customer: 1 to 100 characters; items: a list of 1 to 100.',
+    ],
+    ['null', 'null', 'The order is not valid. customer: 1 to 100 characters; items: a list of 1 to 100.'],
+    [
+      'wrong items',
+      JSON.stringify({ customer: 'Ada', items: [{ sku: 'tea', quantity: 0 }, { quantity: 1 }] }),
+      'The order is not valid. items[0].quantity: a whole number from 1 to 10000; items[1].sku: 1 to 100 characters.',
+    ],
+    [
+      'a text that PostgreSQL cannot store',
+      JSON.stringify({ ...ORDER, customer: 'A\u0000da' }),
+      'The order is not valid. customer: 1 to 100 characters.',
+    ],
+  ])('answers 400 to %s', async (_name, body, message) => {
+    const answer = await post(body);
+    expect(answer.statusCode).toBe(400);
+    expect(bodyOf(answer)).toEqual({ message });
+  });
+
+  it('answers 400 to an id that is none, and 404 to one that nobody has, and to a route that is none', async () => {
+    expect((await get('1 OR 1=1')).statusCode).toBe(400);
+    expect((await get('999999')).statusCode).toBe(404);
+    expect((await orders(httpEvent('DELETE /orders'), lambdaContext())).statusCode).toBe(404);
+  });
+
+  it('answers 503 with Retry-After when every connection is taken, and says nothing of the inside', async () => {
+    const full = wire({ ...env, LEASEHOLD_NAMESPACE: freshNamespace(), LEASEHOLD_CAPACITY: '2' });
+    const holder = wire({ ...full.env, LEASEHOLD_MAX: '2' });
+    await sweeperHandler(full)({ isNew: true }, lambdaContext());
+    const lent = await holder.pool.acquire();
+    const handler = ordersHandler(full);
+    const answer = await handler(
+      httpEvent('GET /orders/{id}', { id: '1' }),
+      contextFor(handler, { timeoutMs: 800 }),
+    );
+    expect(answer).toMatchObject({
+      statusCode: 503,
+      headers: { 'Retry-After': '1' },
+      body: '{"message":"The service is busy. Please try again."}',
+    });
+    await lent.giveBack();
+    await Promise.all([full.close(), holder.close()]);
+  });
+
+  it('answers 500 to a fault of its own, says nothing of the inside, and rolls back', async () => {
+    const owner = new pg.Client({ connectionString: role.url });
+    await owner.connect();
+    await owner.query('ALTER TABLE order_items RENAME TO order_items_away');
+    const before = await owner.query<{ n: string }>('SELECT count(*) AS n FROM orders');
+    const answer = await post(JSON.stringify(ORDER));
+    expect(answer).toMatchObject({ statusCode: 500, body: '{"message":"Something went wrong."}' });
+    const after = await owner.query<{ n: string }>('SELECT count(*) AS n FROM orders');
+    expect(after.rows).toEqual(before.rows);
+    await owner.query('ALTER TABLE order_items_away RENAME TO order_items');
+    await owner.end();
+    expect((await post(JSON.stringify(ORDER))).statusCode).toBe(201);
+  });
+
+  it('writes its metrics in the embedded format', async () => {
+    forget();
+    await get('1');
+    expect(output()).toContain('"PoolSize":1');
+    expect(output()).toContain('"AcquireWait"');
+  });
+});
+
+describe('the sweeper function', () => {
+  it('sweeps on a schedule, reports, logs and measures', async () => {
+    forget();
+    const report = await sweep(scheduledEvent(), lambdaContext());
+    expect(report).toMatchObject({ resource: 'orders', isKnown: true, revoking: 0, lookedThrough: 'none' });
+    expect(output()).toContain('"FleetRevoking":0');
+    expect(output()).toContain('"message":"Swept"');
+  });
+
+  it('uses a role outside the capacity where one is configured', async () => {
+    const control = await postgresAdmin().createRole(`${role.user}_c`, 1, { database: role.database });
+    await postgresAdmin().query(`GRANT "${role.user}" TO "${control.user}"`);
+    const wired = wire({ ...env, LEASEHOLD_CONTROL_URL: control.url, LEASEHOLD_NAMESPACE: freshNamespace() });
+    const handler = sweeperHandler(wired);
+    await handler({ isNew: true }, lambdaContext());
+    // A lease whose session nobody ever saw: abandoned, with an identity that no server has.
+    const { registry } = wired;
+    const { settings } = await registry.configure('orders', settingsOf(wired.pool.config), false);
+    const ask = {
+      resource: 'orders',
+      holder: 'h',
+      group: 'g',
+      settings,
+      wait: false,
+      again: false,
+      stamp: 0,
+    };
+    const granted = await registry.grant({ ...ask, leaseId: 'AAAAAAAAAAAAAAAA' });
+    if (granted.kind !== 'granted') throw new Error(granted.kind);
+    const session = `${await serverOf(role.url)}.zzz.zzz`;
+    const item = { id: 'AAAAAAAAAAAAAAAA', fence: granted.fence, outcome: 'unseen', session } as const;
+    await registry.abandon('orders', 'h', [item]);
+    expect(await handler(scheduledEvent(), lambdaContext())).toMatchObject({
+      lookedThrough: 'control',
+      settled: 1,
+      revoking: 0,
+    });
+    await wired.close();
+  });
+});
+
+/** The server's own name for itself in a session's identity: its start, in base 36. */
+const serverOf = async (url: string): Promise<string> => {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  const { rows } = await client.query<{ at: string }>(
+    'SELECT round(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint::text AS at',
+  );
+  await client.end();
+  return BigInt(rows[0]?.at ?? 0).toString(36);
+};
+
+describe('the configuration', () => {
+  const problemsOf = (given: Record<string, string>): readonly string[] => {
+    try {
+      wire(given);
+    } catch (error) {
+      if (isLeaseholdError(error)) return (error as LeaseholdError).details['problems'] as readonly string[];
+    }
+    throw new Error('Nothing was wrong.');
+  };
+
+  it('on Lambda, names every variable that is missing at once, the registry’s first', () => {
+    const problems = problemsOf({ AWS_LAMBDA_FUNCTION_NAME: 'orders-api' });
+    expect(problems.map((text) => text.split(':')[0])).toEqual([...VARIABLES]);
+  });
+
+  it('names wrong values by their variables, and repeats no secret', () => {
+    const problems = problemsOf({
+      ...env,
+      REDIS_URL: 'http://user:password@cache',
+      DATABASE_URL: 'mysql://user:password@db/orders',
+      LEASEHOLD_CONTROL_URL: 'user:password',
+      LEASEHOLD_CAPACITY: 'many',
+      LEASEHOLD_PROTECT_MS: '5',
+    });
+    expect(problems.map((text) => text.split(':')[0])).toEqual([
+      'REDIS_URL',
+      'DATABASE_URL',
+      'LEASEHOLD_CONTROL_URL',
+      'LEASEHOLD_CAPACITY',
+      'LEASEHOLD_PROTECT_MS',
+    ]);
+    expect(problems.join()).not.toContain('password');
+  });
+
+  it('a wrong configuration fails the invocation with all of it, and a right one then works', async () => {
+    const { AWS_LAMBDA_FUNCTION_NAME = '' } = env;
+    expect(() => wire({ AWS_LAMBDA_FUNCTION_NAME })).toThrow(/REDIS_URL.*DATABASE_URL.*LEASEHOLD_RESOURCE/s);
+  });
+
+  it('outside Lambda leases are kept in memory without a registry’s URL, and it says so', async () => {
+    forget();
+    const { REDIS_URL: _, AWS_LAMBDA_FUNCTION_NAME: __, ...local } = env;
+    const wired = wire(local);
+    expect(output().match(/leases are kept in memory/g)).toHaveLength(1);
+    await sweeperHandler(wired)({ isNew: true }, lambdaContext());
+    const handler = ordersHandler(wired);
+    const answer = await handler(httpEvent('GET /orders/{id}', { id: '1' }), contextFor(handler));
+    expect(answer.statusCode).toBe(200);
+    await wired.close();
+  });
+});
