@@ -55,13 +55,14 @@ export const assertItems = (resource: string, holder: string | undefined, items:
 };
 
 export const assertSettings = (settings: ResourceSettings): void => {
-  for (const name of SETTINGS_ORDER) assertCount(name, settings[name]);
+  for (const name of SETTINGS_ORDER) assertCount(name, settings[name] ?? Number.NaN);
   const { capacity, headroom } = settings;
   if (capacity < 1 || headroom >= capacity) {
     throw refused('headroom', headroom, `less than the capacity, which is ${capacity} and at least 1`);
   }
 };
 
+/** Optional fields are none where they are undefined; the type says which may be. */
 const assertName = (what: string, value: string | undefined): void => {
   if (value !== undefined && !NAME_PATTERN.test(value)) throw refused(what, value, String(NAME_PATTERN));
 };
@@ -75,4 +76,4 @@ const assertCount = (what: string, value: number | undefined): void => {
 const SHOWN_CHARACTERS = 40;
 
 const refused = (what: string, value: unknown, right: string): RangeError =>
-  new RangeError(`Not a ${what}: ${JSON.stringify(value).slice(0, SHOWN_CHARACTERS)} (${right})`);
+  new RangeError(`Not a ${what}: ${String(JSON.stringify(value)).slice(0, SHOWN_CHARACTERS)} (${right})`);

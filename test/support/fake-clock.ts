@@ -34,8 +34,8 @@ export class FakeClock implements Clock {
     return { monotonicMs: this.#monotonicMs, wallMs: this.#wallMs };
   }
 
-  elapsedMs(since: Instant): number {
-    return Math.max(0, this.#monotonicMs - since.monotonicMs, this.#wallMs - since.wallMs);
+  elapsedMs(since: Instant, until: Instant = this.read()): number {
+    return Math.max(0, until.monotonicMs - since.monotonicMs, until.wallMs - since.wallMs);
   }
 
   setTimer(delayMs: number, callback: () => void): Timer {

@@ -38,27 +38,34 @@ export class ScriptRunner {
 
   /** Rejects with REGISTRY_UNREACHABLE; the script may have run all the same, so its id decides what a repeat does. */
   async run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    const bound = new AbortController();
-    const timedOut = sleep(this.#clock, this.#timeoutMs, bound.signal).then(() => {
-      throw new Error(`No answer within ${this.#timeoutMs} ms.`);
-    });
-    const answer = this.#runOnce(script, keys, args);
-    timedOut.catch(() => undefined);
+    const end = new AbortController();
+    const answer = this.#runOnce(script, keys, args, end.signal);
     answer.catch(() => undefined);
     try {
-      return await Promise.race([answer, timedOut]);
+      return await Promise.race([answer, this.#timeout(end.signal)]);
     } catch (cause) {
       throw unreachable(cause);
     } finally {
-      bound.abort();
+      end.abort();
     }
   }
 
-  async #runOnce(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+  async #timeout(end: AbortSignal): Promise<void> {
+    await sleep(this.#clock, this.#timeoutMs, end);
+    if (!end.aborted) throw new Error(`No answer within ${this.#timeoutMs} ms.`);
+  }
+
+  async #runOnce(
+    script: Script,
+    keys: readonly string[],
+    args: readonly string[],
+    end: AbortSignal,
+  ): Promise<unknown> {
     try {
       return await this.#client.evalsha(script.sha1, keys.length, ...keys, ...args);
     } catch (error) {
-      if (errorCode(error) !== 'NOSCRIPT') throw error;
+      // After its time the caller has gone on, perhaps to cancel what this would ask for: then nothing more is sent.
+      if (errorCode(error) !== 'NOSCRIPT' || end.aborted) throw error;
       return this.#client.eval(script.text, keys.length, ...keys, ...args);
     }
   }

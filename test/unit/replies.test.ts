@@ -1,0 +1,133 @@
+import { describe, expect, test } from '@jest/globals';
+import {
+  readConfigure,
+  readGrant,
+  readPark,
+  readRenew,
+  readReport,
+  readSweep,
+  readWords,
+} from '../../lib/registry/redis/replies.ts';
+
+const SPEC = '3,1,10000,60000,4000,200,5000,1500,5';
+const DUTY = ['lease', 7, 'server1.1', 0];
+
+interface Reader {
+  readonly read: (value: unknown) => unknown;
+  readonly good: readonly unknown[];
+}
+
+const READERS: Readonly<Record<string, Reader>> = {
+  granted: { read: readGrant, good: ['granted', 9, 10, 11, 0, 12, 13, 0, 1, 0, [DUTY]] },
+  queued: { read: readGrant, good: ['queued', 1, 2, 3, 1, 1] },
+  denied: { read: readGrant, good: ['denied', 'FULL', 500] },
+  lost: { read: readGrant, good: ['lost', 'revoked'] },
+  renewed: {
+    read: (value) => readRenew(value, 2),
+    good: [
+      'renewed',
+      1,
+      2,
+      3,
+      [
+        ['held', 5, 1],
+        ['lost', 'expired'],
+      ],
+      [DUTY],
+    ],
+  },
+  parked: {
+    read: (value) => readPark(value, 3),
+    good: ['parked', 0, [['parked'], ['held', 5], ['lost', 'unknown']]],
+  },
+  words: {
+    read: (value) => readWords(value, 2, 'released', 'unknown'),
+    good: ['done', 'released', 'unknown'],
+  },
+  swept: { read: readSweep, good: ['swept', 1, 2, 3, 4, [DUTY]] },
+  configured: { read: readConfigure, good: ['created', SPEC, 74_000] },
+  report: {
+    read: readReport,
+    good: ['state', SPEC, 1, 1, 0, 0, 0, 0, [['lease', 7, 'protected', 'h', 'g', '-', 0]]],
+  },
+};
+
+const incompatible = { code: 'REGISTRY_INCOMPATIBLE', retryable: false };
+const refusalOf = ({ read }: Reader, value: unknown): unknown => {
+  try {
+    return read(value);
+  } catch (error) {
+    return error;
+  }
+};
+
+describe.each(Object.entries(READERS))('%s', (_, reader) => {
+  test('a good reply is read', () => {
+    expect(reader.read(reader.good)).toBeDefined();
+  });
+
+  test('what is no array, or starts with no known word, is refused', () => {
+    for (const value of [null, undefined, 'OK', 1, {}, [], ['granted2'], [null], [['granted']]]) {
+      expect(refusalOf(reader, value)).toMatchObject(incompatible);
+    }
+  });
+
+  test('every field that is missing or of another type is refused', () => {
+    for (let at = 0; at < reader.good.length; at++) {
+      expect(refusalOf(reader, reader.good.slice(0, at))).toMatchObject(incompatible);
+      for (const bad of [
+        null,
+        undefined,
+        -1,
+        1.5,
+        Number.NaN,
+        2 ** 60,
+        'no such word',
+        {},
+        [[]],
+        [['x', 'y']],
+      ]) {
+        const isText = typeof bad === 'string' && typeof reader.good[at] === 'string';
+        const isSpec = reader.good[at] === SPEC;
+        if (
+          isText &&
+          at > 0 &&
+          !isSpec &&
+          reader.good[0] !== 'done' &&
+          reader.good[0] !== 'denied' &&
+          reader.good[0] !== 'lost'
+        )
+          continue;
+        expect(refusalOf(reader, reader.good.with(at, bad))).toMatchObject(incompatible);
+      }
+    }
+  });
+
+  test('an upgrade is told as such', () => {
+    expect(refusalOf(reader, ['upgrade', 2])).toMatchObject({
+      ...incompatible,
+      message: expect.stringMatching(/schema 2.*upgrade/),
+    });
+  });
+});
+
+test('a reply with too few or too many items for the request is refused', () => {
+  const renewed = (outcomes: unknown[]) => ['renewed', 0, 0, 0, outcomes, []];
+  expect(() => readRenew(renewed([['held', 1, 0]]), 2)).toThrow(/Not a reply/);
+  expect(() => readRenew(renewed([['held', 1, 0]]), 0)).toThrow(/Not a reply/);
+  expect(() => readPark(['parked', 0, []], 1)).toThrow(/Not a reply/);
+  expect(() => readWords(['done'], 1, 'released')).toThrow(/Not a reply/);
+});
+
+test('flags are 0 or 1', () => {
+  expect(() => readGrant(['queued', 1, 2, 3, 2, 0])).toThrow(/Not a reply/);
+});
+
+test('settings that cannot be read are no settings', () => {
+  expect(() => readConfigure(['created', '1,2,3', 0])).toThrow(/Not a reply/);
+});
+
+test('a long reply is not shown whole', () => {
+  const { message } = refusalOf(READERS['lost'] as Reader, ['x'.repeat(10_000)]) as Error;
+  expect(message.length).toBeLessThan(300);
+});
