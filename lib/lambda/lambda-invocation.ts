@@ -1,6 +1,12 @@
 import { configError } from '../core/config.ts';
 import { LeaseholdError } from '../core/errors.ts';
-import { type InvocationDeadline, type OpenLoan, runWithDeadline } from '../pool/invocation.ts';
+import {
+  clearSoleDeadline,
+  type InvocationDeadline,
+  type OpenLoan,
+  runWithDeadline,
+  setSoleDeadline,
+} from '../pool/invocation.ts';
 import type { Invocation, Pool } from '../pool/pool.ts';
 import { type MetricsSink, type PoolMetrics, poolMetrics } from './metrics.ts';
 
@@ -79,6 +85,7 @@ export class LambdaInvocation<Connection> implements InvocationDeadline {
   async #end(): Promise<void> {
     const { pool, reserveMs, metrics } = this.#wrapper;
     openInvocations(pool).delete(this);
+    clearSoleDeadline(this);
     const left = [...this.loans];
     for (const loan of left) loan.takeBack();
     // What nobody has awaited is cut off now; that must not become an unhandled rejection, which ends the process.
@@ -134,6 +141,7 @@ export class Wrapper<Connection> {
     const begun = new LambdaInvocation(this, context);
     for (const other of [...open]) if (other.isLeftBehind(context)) void other.end();
     open.add(begun);
+    if (this.pool.isExclusive) setSoleDeadline(begun);
     return begun;
   }
 }

@@ -16,7 +16,10 @@ export interface InvocationDeadline {
 
 const deadlines = new AsyncLocalStorage<InvocationDeadline>();
 
-export const currentDeadline = (): InvocationDeadline | undefined => deadlines.getStore();
+/** Set only where one invocation runs at a time. */
+let soleDeadline: InvocationDeadline | undefined;
+
+export const currentDeadline = (): InvocationDeadline | undefined => deadlines.getStore() ?? soleDeadline;
 
 export const runWithDeadline = <Result>(deadline: InvocationDeadline, work: () => Result): Result =>
   deadlines.run(deadline, work);
@@ -26,3 +29,15 @@ export const runWithDeadline = <Result>(deadline: InvocationDeadline, work: () =
  * loses the store, and Node 22 leaks it to other invocations.
  */
 export const enterDeadline = (deadline: InvocationDeadline): void => deadlines.enterWith(deadline);
+
+/**
+ * Where one invocation runs at a time, its deadline holds also for code that has lost the asynchronous context: middy 6
+ * runs its hooks in a function of their own, and what they enter after an `await` ends with it.
+ */
+export const setSoleDeadline = (deadline: InvocationDeadline): void => {
+  soleDeadline = deadline;
+};
+
+export const clearSoleDeadline = (deadline: InvocationDeadline): void => {
+  if (soleDeadline === deadline) soleDeadline = undefined;
+};

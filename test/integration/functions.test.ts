@@ -140,7 +140,7 @@ describe('the orders API', () => {
     const handler = ordersHandler(full);
     const answer = await handler(
       httpEvent('GET /orders/{id}', { id: '1' }),
-      contextFor(handler, { timeoutMs: 800 }),
+      contextFor(handler, { timeoutMs: 1_000 }),
     );
     expect(answer).toMatchObject({
       statusCode: 503,

@@ -1,12 +1,15 @@
 import { Readable, Writable } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import middy from '@middy/core';
 import { executionModeStreamifyResponse } from '@middy/core/StreamifyResponse';
 import pg from 'pg';
 import { isLeaseholdError, type LeaseholdError, type Lent, type Pool } from '../../lib/index.ts';
 import { leasehold } from '../../lib/lambda/middleware.ts';
 import { eventually, pause } from '../support/eventually.ts';
-import { contextFor, LeasedWorld } from '../support/lambda.ts';
+import { contextFor, LeasedWorld, lambdaContext } from '../support/lambda.ts';
+
+// A goodbye behind a running statement takes operationTimeoutMs.
+jest.setTimeout(20_000);
 
 interface Event {
   readonly id: string;
@@ -129,16 +132,18 @@ describe('the end of an invocation', () => {
     const pool = await world.pool({ max: 1, env: ON_LAMBDA });
     const left = countLeft(pool);
     const handler = middy<Event, unknown>()
-      .use(leasehold(pool))
+      .use(leasehold(pool, { reserveMs: 50 }))
       .handler(async (event, context) =>
         context.db.use((client) => client.query(event.id === 'slow' ? 'SELECT pg_sleep(20)' : 'SELECT 1')),
       );
-    await expect(handler({ id: 'slow' }, contextFor(handler, { timeoutMs: 300 }))).rejects.toThrow('aborted');
+    await expect(handler({ id: 'slow' }, contextFor(handler, { timeoutMs: 1_500 }))).rejects.toThrow(
+      'aborted',
+    );
     expect(left.count).toBe(1);
     const since = performance.now();
     await handler({ id: 'quick' }, contextFor(handler));
     // The goodbye waits behind the statement, at most operationTimeoutMs.
-    expect(performance.now() - since).toBeLessThan(3_000);
+    expect(performance.now() - since).toBeLessThan(5_000);
     expect(pool.status()).toMatchObject({ idle: 1, lent: 0 });
   });
 
@@ -193,11 +198,11 @@ describe('the end of an invocation', () => {
         return 'early';
       })
       .handler(async (_event, context) => `served by ${typeof (await context.db.use(pid))}`);
-    await handler({ id: 'early' }, contextFor(handler, { timeoutMs: 400 }));
+    await handler({ id: 'early' }, contextFor(handler, { timeoutMs: 1_000 }));
     await handler({ id: 'plain' }, contextFor(handler));
     expect(left.count).toBe(0);
     expect(pool.status()).toMatchObject({ lent: 1 });
-    await pause(450);
+    await pause(1_050);
     await handler({ id: 'plain' }, contextFor(handler));
     expect(left.count).toBe(1);
     expect(pool.status()).toMatchObject({ lent: 0 });
@@ -250,15 +255,15 @@ describe('the deadline', () => {
     await takeAll();
     const pool = await world.pool();
     const handler = middy<Event, number>()
-      .use(leasehold(pool, { reserveMs: 200 }))
+      .use(leasehold(pool, { reserveMs: 400 }))
       .handler(async (_event, context) => context.db.use(pid));
     const since = performance.now();
-    const error = await rejectionOf(handler({ id: '1' }, contextFor(handler, { timeoutMs: 700 })));
+    const error = await rejectionOf(handler({ id: '1' }, contextFor(handler, { timeoutMs: 1_200 })));
     const elapsedMs = performance.now() - since;
     expect(error).toMatchObject({ code: 'ACQUIRE_TIMEOUT', statusCode: 503, expose: true });
     expect(error.headers).toEqual({ 'Retry-After': '1' });
-    expect(elapsedMs).toBeGreaterThan(450);
-    expect(elapsedMs).toBeLessThan(690);
+    expect(elapsedMs).toBeGreaterThan(700);
+    expect(elapsedMs).toBeLessThan(1_190);
   });
 
   it('reaches pool.use inside the handler, also behind a middleware that awaits', async () => {
@@ -266,15 +271,32 @@ describe('the deadline', () => {
     const pool = await world.pool();
     const handler = middy<Event, number>()
       .before(() => pause(20))
-      .use(leasehold(pool, { reserveMs: 200 }))
+      .use(leasehold(pool, { reserveMs: 400 }))
       .before(() => pause(20))
       .handler(async () => {
         await pause(20);
         return pool.use(pid);
       });
     const since = performance.now();
-    await rejectionOf(handler({ id: '1' }, contextFor(handler, { timeoutMs: 700 })));
-    expect(performance.now() - since).toBeLessThan(690);
+    await rejectionOf(handler({ id: '1' }, contextFor(handler, { timeoutMs: 1_200 })));
+    expect(performance.now() - since).toBeLessThan(1_190);
+  });
+
+  it('on Lambda, holds also where the framework loses the asynchronous context, as middy 6 does', async () => {
+    await takeAll();
+    const pool = await world.pool({ env: ON_LAMBDA });
+    const ours = leasehold(pool, { reserveMs: 400 });
+    const context = lambdaContext({ timeoutMs: 1_200 }) as Parameters<typeof ours.before>[0]['context'];
+    const request = { event: {}, context, response: undefined, error: undefined, internal: {} };
+    const runBefores = async (): Promise<void> => {
+      await pause(20);
+      ours.before(request);
+    };
+    await runBefores();
+    const since = performance.now();
+    await rejectionOf(pool.use(pid));
+    expect(performance.now() - since).toBeLessThan(1_190);
+    await ours.after(request);
   });
 
   it('is each invocation’s own: concurrent ones disturb each other neither in time nor in connections', async () => {
@@ -331,14 +353,14 @@ describe('what web layers see', () => {
     'a LeaseholdError becomes 503 with Retry-After without help, %s ours',
     async (order) => {
       const pool = await world.pool({ driver: world.driver('postgresql://nobody@127.0.0.1:9/nothing') });
-      const ours = leasehold(pool, { reserveMs: 200 });
+      const ours = leasehold(pool, { reserveMs: 400 });
       const wrapped = middy<Event, unknown>();
       const handler = (
         order === 'before'
           ? wrapped.use(httpErrorHandler()).use(ours)
           : wrapped.use(ours).use(httpErrorHandler())
       ).handler(async (_event, context) => context.db.use(pid));
-      const response = await handler({ id: '1' }, contextFor(handler, { timeoutMs: 600 }));
+      const response = await handler({ id: '1' }, contextFor(handler, { timeoutMs: 1_200 }));
       expect(response).toMatchObject({
         statusCode: 503,
         headers: { 'Retry-After': expect.stringMatching(/^[1-9]\d*$/) },
