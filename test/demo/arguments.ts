@@ -24,7 +24,7 @@ interface NumberRule {
 }
 
 const NUMBERS: readonly NumberRule[] = [
-  { name: 'seconds', default: 30, min: 20, max: 3_600, doc: 'for everything, start and stop included' },
+  { name: 'seconds', default: 32, min: 20, max: 3_600, doc: 'for everything, start and stop included' },
   { name: 'capacity', default: 20, min: 1, max: 500, doc: 'connections that the database allows' },
   { name: 'environments', default: 104, min: 2, max: 2_000, doc: 'execution environments of the fleet' },
 ];

@@ -58,7 +58,7 @@ export class Faults {
       const leftMs = totalMs - (performance.now() - this.#startedAt) - AFTERMATH_MS;
       if (leftMs < deadlinesMs / 2) break;
       const place = step % fleet.members.length;
-      if (step % 2 === 0) await this.#kill(place);
+      if (step % 2 === 1) await this.#kill(place);
       else if (leftMs > freezeMs) thaws.push(this.#freeze(place, freezeMs));
     }
     signal.throwIfAborted();

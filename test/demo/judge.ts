@@ -80,7 +80,13 @@ export class Judge {
   }
 
   async #number(text: string, values: readonly unknown[]): Promise<number> {
-    const { rows } = await this.#pool.query<{ value: string }>(text, [...values]);
-    return Number(rows[0]?.value);
+    try {
+      const { rows } = await this.#pool.query<{ value: string }>(text, [...values]);
+      return Number(rows[0]?.value);
+    } catch (error) {
+      throw new Error(
+        `PostgreSQL does not answer the judge (${error instanceof Error ? error.message : error})`,
+      );
+    }
   }
 }

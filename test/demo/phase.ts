@@ -28,6 +28,7 @@ export class Phase {
   readonly #over = new AbortController();
   readonly #view: SceneView;
   #databaseUrl = '';
+  #isEnding = false;
   #startedAt = 0;
 
   constructor(parts: PhaseParts) {
@@ -55,6 +56,7 @@ export class Phase {
     const happening = beside();
     try {
       await Promise.race([watching, this.#last(happening, scene.totalMs)]);
+      this.#isEnding = true;
       await Promise.race([watching, aborted(signal), stage.fleet.end()]);
     } finally {
       this.#over.abort();
@@ -73,12 +75,15 @@ export class Phase {
     const { stage, role, leases, slots } = this.#parts;
     let { refused, completed } = this.#tally;
     while (!this.#over.signal.aborted) {
+      await pause(SAMPLE_MS, undefined, { signal: this.#over.signal }).catch(() => undefined);
       const [backends, report] = await Promise.all([
         stage.judge.backends(role),
         leases === undefined ? undefined : stage.registry.inspect(leases.resource, REPORT_ENTRIES),
       ]);
       this.#tally.peakBackends = Math.max(this.#tally.peakBackends, backends);
       if (report !== undefined) slots?.report(report);
+      // The picture that stays is the last one of the load.
+      if (this.#isEnding) continue;
       this.#view.show({
         atMs: performance.now() - this.#startedAt,
         backends,
@@ -87,7 +92,6 @@ export class Phase {
         completed: this.#tally.completed - completed,
       });
       ({ refused, completed } = this.#tally);
-      await pause(SAMPLE_MS, undefined, { signal: this.#over.signal }).catch(() => undefined);
     }
   }
 

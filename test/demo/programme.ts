@@ -13,13 +13,14 @@ import type { PhaseResult } from './tally.ts';
 const PARTS = { naive: 0.22, leasehold: 0.33, faults: 0.45 } as const;
 /** For what lies between the phases, and for the end. */
 const RESERVE_MS = 3_000;
-const PHASE_MIN_MS = 3_000;
+/** The last one has to fit a freeze. */
+const SHORTEST_MS = { naive: 3_000, leasehold: 3_000, faults: 7_000 } as const;
 
 /**
  * Invocations a second of the whole fleet, bursts apart: well within the capacity, and within what the machine can do (an
  * invocation that has to connect costs 15 to 20 ms of processor time, at the client and the server together).
  */
-const RATE = Object.freeze({ perConnection: 25, perCore: 35, max: 180 });
+const RATE = { perConnection: 25, perCore: 35, max: 180 } as const;
 
 /** For environments that are called now and then: what one has used for 10 ms is at once another's, if that one waits. */
 const INTERMITTENT = { protectMs: 2_000, quantumMs: 0 } as const;
@@ -42,15 +43,18 @@ export const perform = async (programme: Programme): Promise<Omit<DemoResult, 's
   const { stage } = programme;
   const { capacity, environments, seconds } = programme.arguments;
   const leftMs = seconds * 1_000 - performance.now() - RESERVE_MS;
-  const msOf = (phase: keyof typeof PARTS): number => Math.max(PHASE_MIN_MS, leftMs * PARTS[phase]);
+  const msOf = (phase: keyof typeof PARTS): number => Math.max(SHORTEST_MS[phase], leftMs * PARTS[phase]);
   const naive = await performNaive(programme, msOf('naive'));
   const leasehold = await performLeased(programme, msOf('leasehold'));
   const faults = await performFaults(programme, msOf('faults'));
   return { registry: stage.address.kind, capacity, environments, naive, leasehold, faults };
 };
 
-const rateFor = (capacity: number): number =>
-  Math.min(RATE.max, RATE.perCore * availableParallelism(), RATE.perConnection * capacity);
+const rateFor = (capacity: number): number => {
+  // The headroom is for revocations.
+  const usable = Math.max(1, capacity - Math.ceil(capacity / 10));
+  return Math.min(RATE.max, RATE.perCore * availableParallelism(), RATE.perConnection * usable);
+};
 
 const partsOf = (
   { stage, screen, signal, arguments: { capacity, environments } }: Programme,

@@ -3,7 +3,7 @@ import type { FaultResult } from './faults.ts';
 import type { PhaseResult } from './tally.ts';
 
 export interface FaultPhaseResult extends PhaseResult, FaultResult {
-  /** Slots of killed and frozen processes that others got, and the longest time until they had one. */
+  /** Slots of killed and frozen processes, and the longest time for which somebody wanted one of them. */
   readonly slotsBack: number;
   readonly longestSlotMs: number;
   /** What the protocol promises: one protection time and one connect. */
@@ -61,7 +61,7 @@ export const verdictOn = (result: DemoResult, { capacity }: Pick<Arguments, 'cap
   }
   const sentence =
     `Same database, same limit of ${capacity}: it refused the naive fleet ${naive.refusedByDatabase} times, and the fleet with leasehold ` +
-    `not once, nor with ${faults.killed} processes killed and ${faults.frozen} frozen.`;
+    `not once, nor with ${faults.killed} of its processes killed and ${faults.frozen} frozen.`;
   return { isGood: true, sentence };
 };
 

@@ -1,11 +1,11 @@
 import type { ResourceReport } from '../../lib/registry/registry.ts';
 
-/** A lease of a killed or frozen process, and for how long somebody has wanted its place since. */
+/** Leases of a killed or frozen process, and for how long somebody has wanted their places since: waited, and found no room. */
 type Slots = Map<string, { wantedMs: number }>;
 
-/** How long the leases of killed and frozen processes kept their places while somebody waited, by the registry's reports. */
+/** How long the leases of killed and frozen processes kept their places while those were wanted, by the registry's reports. */
 export class SlotWatch {
-  /** Slots that were somebody else's in the end. */
+  /** Leases that were over in the end: revoked for somebody, or expired. */
   freed = 0;
   longestMs = 0;
   #reportedAt = performance.now();
@@ -16,9 +16,10 @@ export class SlotWatch {
     this.#watched.set(process, undefined);
   }
 
-  report({ entries, waiters }: ResourceReport): void {
+  report({ entries, held, revoking, waiters, settings }: ResourceReport): void {
     const now = performance.now();
-    const wantedMs = waiters > 0 ? now - this.#reportedAt : 0;
+    const hasRoom = held + revoking < settings.capacity - settings.headroom;
+    const wantedMs = waiters > 0 && !hasRoom ? now - this.#reportedAt : 0;
     this.#reportedAt = now;
     for (const [process, slots] of this.#watched) {
       const held = new Set(

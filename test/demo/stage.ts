@@ -117,7 +117,7 @@ export class Stage {
       await this.#openRedis();
     } catch (error) {
       if (registry === 'redis' || this.#stopping.signal.aborted) throw error;
-      this.#openMemory(`there is no Redis: ${error instanceof Error ? error.message : error}`);
+      this.#openMemory(said(error));
     }
   }
 
@@ -133,13 +133,20 @@ export class Stage {
     this.#cleanups.push(() => server.stop());
     const { url, namespace } = server;
     const client = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: 1, retryStrategy: () => null });
-    client.on('error', () => undefined);
+    let reason: unknown;
+    client.on('error', (error) => {
+      reason = error;
+    });
     this.#cleanups.push(async () => client.disconnect());
-    await client.connect();
+    await client.connect().catch((error: unknown) => {
+      throw new Error(`Redis at ${server.host}:${server.port} does not answer (${said(reason ?? error)})`);
+    });
     this.#registry = redisRegistry(client, { namespace });
     this.#address = { kind: 'redis', url, namespace };
   }
 }
+
+const said = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const started = <Part>(part: Part | undefined): Part => {
   if (part === undefined) throw new Error('This part of the stage is not open.');

@@ -55,5 +55,5 @@ const slotRemark = ({ slotsBack, longestSlotMs, slotBoundMs }: FaultPhaseResult)
   slotsBack === 0
     ? []
     : [
-        `${slotsBack} slots of killed and frozen processes went to others, the last ${longestSlotMs} ms after the fault (promised: ${slotBoundMs} ms).`,
+        `${slotsBack} slots of killed and frozen processes came back; somebody wanted one of them for ${longestSlotMs} ms at most (promised: ${slotBoundMs} ms).`,
       ];
