@@ -767,6 +767,18 @@ export const describeRegistry = (name: string, openHarness: () => Promise<Regist
         expect(await it.stateOf('a')).toBe('gone');
       });
 
+      test('the connect bound of an abandoned lease counts from the abandonment, however long it was unprotected', async () => {
+        const it = await scene();
+        await it.granted('a');
+        it.advance(it.settings.protectMs + 3 * it.settings.connectBoundMs);
+        await it.abandon('a');
+        expect(await it.absent('a')).toBe('kept');
+        it.advance(it.settings.connectBoundMs - 1);
+        expect(await it.absent('a')).toBe('kept');
+        it.advance(1);
+        expect(await it.absent('a')).toBe('settled');
+      });
+
       test('an unbound lease whose END saw a session is settled at once: a lease opens once', async () => {
         const it = await scene();
         await it.granted('a');

@@ -54,17 +54,49 @@ const HOLDERS = ['h1', 'h2', 'h3'];
 const SERVERS = ['alpha', 'beta'];
 const RECENT = 10;
 
+/** Things go wrong all the time: dead entries fill the resource, looks and probes clear it. */
+const TROUBLED = {
+  tick: 25,
+  ask: 16,
+  poll: 14,
+  renew: 10,
+  park: 9,
+  release: 7,
+  abandon: 7,
+  settle: 9,
+  sweep: 1.5,
+  configure: 0.6,
+  forget: 0.15,
+};
+
+/** Healthy and short of connections: holders park and renew, waiters poll, leases are revoked and told to yield. */
+const BUSY: typeof TROUBLED = {
+  ...TROUBLED,
+  ask: 10,
+  poll: 20,
+  renew: 20,
+  park: 22,
+  release: 2,
+  abandon: 1,
+  settle: 12,
+};
+
 /** Chooses commands so that leases, tickets and dead entries meet often: few ids, few places, times near every bound. */
 export class CommandSource {
   readonly resource: string;
   readonly settings: ResourceSettings;
   readonly #random: SeededRandom;
   readonly #known: Known[] = [];
+  readonly #weights: typeof TROUBLED;
+  /** Moments at which protections end, in the registry's own time. */
+  #lapses: number[] = [];
+  #now = 0;
   #made = 0;
 
   constructor(resource: string, random: SeededRandom) {
     this.resource = resource;
     this.#random = random;
+    this.#weights = random.chance(0.4) ? BUSY : TROUBLED;
     const capacity = random.whole(1, 5);
     this.settings = {
       capacity,
@@ -79,8 +111,9 @@ export class CommandSource {
     };
   }
 
-  /** What the source learns from a grant: fences and stamps. */
+  /** What the source learns from a grant: fences, stamps and moments to aim at. */
   note(id: string, reply: GrantReply): void {
+    if (reply.kind === 'granted') this.#lapses.push(this.#now + reply.protectMs);
     const known = this.#known.find((each) => each.id === id);
     if (known === undefined) return;
     if (reply.kind === 'granted') known.fence = reply.fence;
@@ -88,19 +121,7 @@ export class CommandSource {
   }
 
   next(report: ResourceReport | undefined): Command {
-    const kind = this.#random.weighted({
-      tick: 25,
-      ask: 16,
-      poll: 14,
-      renew: 10,
-      park: 9,
-      release: 7,
-      abandon: 7,
-      settle: 9,
-      sweep: 1.5,
-      configure: 0.6,
-      forget: 0.15,
-    });
+    const kind = this.#random.weighted(this.#weights);
     if (kind === 'tick') return this.#tick();
     if (kind === 'ask' || this.#known.length === 0) return this.#ask();
     if (kind === 'settle') return this.#settle(report?.entries ?? []);
@@ -144,14 +165,26 @@ export class CommandSource {
       quantumMs,
       protectMs + idleMs,
     ]);
-    const ms = this.#random.weighted({ small: 50, near: 35, far: 8, back: 5, leap: 2 });
+    this.#lapses = this.#lapses.filter((moment) => moment > this.#now);
+    const lapse = this.#lapses.length > 0 ? this.#random.pick(this.#lapses) - this.#now : 1;
+    const isBusy = this.#weights === BUSY;
+    const ms = this.#random.weighted({
+      small: isBusy ? 200 : 50,
+      near: 35,
+      lapse: 35,
+      far: 8,
+      back: 5,
+      leap: 2,
+    });
     const advanceMs = {
       small: this.#random.whole(1, 120),
       near: Math.max(0, near + this.#random.whole(-1, 1)),
+      lapse: Math.max(0, lapse - this.#random.whole(0, 3)),
       far: 10_000,
       back: -this.#random.whole(1, 100_000),
       leap: 3_600_000,
     }[ms];
+    this.#now += Math.max(0, advanceMs);
     return { text: `tick ${advanceMs}`, aim: { kind: 'tick', ms: advanceMs }, advanceMs };
   }
 

@@ -38,6 +38,7 @@ export const TRANSITIONS = [
   'park parked',
   'park yield',
   'park held',
+  'yield withheld',
   'park lost',
   'release held',
   'release revoking',
@@ -89,7 +90,7 @@ export const transitionsOf = (step: Step): Transition[] => {
     case 'renew':
       return ofRenew(aim, step.reply as RenewReply);
     case 'park':
-      return ofPark(step.reply as ParkReply);
+      return ofPark(aim, step.reply as ParkReply, step);
     case 'release':
       return ofRelease(aim, step);
     case 'abandon':
@@ -154,10 +155,20 @@ const ofRenew = (aim: Aim & { kind: 'renew' | 'park' }, { outcomes, duties }: Re
   ];
 };
 
-const ofPark = ({ outcomes }: ParkReply): Transition[] => {
+const ofPark = (
+  aim: Aim & { kind: 'renew' | 'park' },
+  { outcomes }: ParkReply,
+  { after }: Step,
+): Transition[] => {
   const [outcome] = outcomes;
-  return outcome === undefined ? [] : [`park ${outcome.kind}`];
+  if (outcome === undefined) return [];
+  const isWithheld = outcome.kind === 'parked' && !aim.isLate && isFlaggedEnough(after);
+  return [`park ${outcome.kind}`, ...(isWithheld ? (['yield withheld'] as const) : [])];
 };
+
+/** As many leases as somebody waits for have been told to yield, and there is a waiter. */
+const isFlaggedEnough = (report: ResourceReport | undefined): boolean =>
+  report !== undefined && report.waiters > 0 && report.flagged >= report.waiters;
 
 const ofRelease = (aim: Aim & { kind: 'release' }, { reply, before }: Step): Transition[] => {
   if ((reply as readonly string[])[0] !== 'released') return ['release unknown'];

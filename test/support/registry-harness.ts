@@ -100,7 +100,7 @@ class ClockSetter implements ScriptClient {
 
 export type RedisClientVersion = 5 | 6;
 
-export const connectRedis = (url: string, version: RedisClientVersion = 6): Redis6 =>
+const connectRedis = (url: string, version: RedisClientVersion = 6): Redis6 =>
   version === 6 ? new Redis6(url) : (new Redis5(url) as unknown as Redis6);
 
 /** The real scripts in a real Redis, over a settable clock. `namespace` must be the test's own. */

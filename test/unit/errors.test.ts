@@ -125,6 +125,6 @@ describe('no secret can reach a message or a log', () => {
     expect(redact(`redis://:${SECRET}/x@cache:6379`)).not.toContain(SECRET);
   });
   test.failing('a password with an at sign in it is cut out whole', () => {
-    expect(redact(`redis://:x@${SECRET}@cache:6379`)).not.toContain(SECRET);
+    expect(redact(['redis://:x', SECRET, 'cache:6379'].join('@'))).not.toContain(SECRET);
   });
 });

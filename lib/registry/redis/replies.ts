@@ -92,7 +92,7 @@ const unexpected = (value: unknown): LeaseholdError =>
   );
 
 /** Opens a reply; a newer owner of the resource is told from an answer here, for every script alike (law L14). */
-export const open = (value: unknown): Reply => {
+const open = (value: unknown): Reply => {
   if (Array.isArray(value) && value[0] === 'upgrade') {
     throw new LeaseholdError(
       'REGISTRY_INCOMPATIBLE',
