@@ -1,9 +1,9 @@
+import middy from '@middy/core';
 import { Redis } from 'ioredis';
 import { createPool } from 'leasehold';
 import { leasehold } from 'leasehold/middy';
 import { postgresDriver } from 'leasehold/postgres';
 import { lambdaRedisOptions, redisRegistry } from 'leasehold/redis';
-import middy from '@middy/core';
 import pg from 'pg';
 
 const { DATABASE_URL = '', REDIS_URL = '' } = process.env;

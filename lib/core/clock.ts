@@ -24,8 +24,11 @@ export interface Clock {
   setBackgroundTimer(delayMs: number, callback: () => void): Timer;
 }
 
+/** Node fires a longer timer at once. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
 const startTimer = (delayMs: number, callback: () => void): { handle: NodeJS.Timeout; timer: Timer } => {
-  const handle = setTimeout(callback, Math.max(0, delayMs));
+  const handle = setTimeout(callback, Math.min(TIMER_MAX_MS, Math.max(0, delayMs)));
   return { handle, timer: { cancel: () => clearTimeout(handle) } };
 };
 

@@ -77,9 +77,10 @@ export const isLeaseholdError = (value: unknown): value is LeaseholdError =>
   value instanceof LeaseholdError ||
   (value instanceof Error && value.name === 'LeaseholdError' && 'code' in value);
 
-const CREDENTIALS_IN_URL = /\/\/[^/\s@]*@/g;
+/** Up to the LAST at sign: a password may have slashes and at signs in it, encoded or not. */
+const CREDENTIALS_IN_URL = /\/\/[^\s"'<>]*@/g;
 
-/** Removes what looks like `user:password@` from a text. */
+/** Removes what looks like `user:password@` from a text; rather too much of a URL than too little. */
 export const redact = (text: string): string => text.replace(CREDENTIALS_IN_URL, '//***@');
 
 /**

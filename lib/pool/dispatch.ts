@@ -34,7 +34,7 @@ export class Dispatch<Connection> {
       events.emit('registryFailed', { operation: 'background', error }),
     );
     this.waiters = new Waiters(clock, config.localWaitersMax);
-    this.#duties = new Duties(holder);
+    this.#duties = new Duties(holder, () => this.#doDuties());
     this.#farewells = new Farewells(holder, this.#background);
     this.#renewer = new Renewer(holder, this.roster, this.#duties, {
       lost: (connection, reason) => {
@@ -138,6 +138,7 @@ export class Dispatch<Connection> {
     for (const connection of this.roster.at('lent')) this.#drop(connection, 'closed');
     await this.#background.settled(2 * config.operationTimeoutMs);
     this.#renewer.stop();
+    this.#duties.stop();
     this.#idleTimer?.cancel();
   }
 
@@ -190,6 +191,23 @@ export class Dispatch<Connection> {
     this.serve();
     const isUnwanted = connection.place === 'idle' && this.invocations === 0 && pressure;
     if (isUnwanted && remainingMs > 0) this.#background.add(this.#renewer.park([connection]));
+  }
+
+  /** A duty whose look had to wait. If every connection is lent or gone, the next return does it, or somebody else. */
+  #doDuties(): void {
+    const idle = this.roster.newestIdle();
+    if (idle === undefined || this.#duties.isEmpty) return;
+    this.roster.move(idle, 'busy');
+    this.#background.add(this.#workOn(idle));
+  }
+
+  /** What was parked is asked about first: a lease that somebody has revoked is no place to work from. */
+  async #workOn(connection: LeasedConnection<Connection>): Promise<void> {
+    const { driver, lease } = connection;
+    const { dangerMarginMs } = this.#holder.config;
+    if (lease.remainingMs() <= dangerMarginMs) await this.#renewer.renew(connection);
+    if (lease.remainingMs() > dangerMarginMs) await this.#duties.work(driver, lease);
+    this.#ready(connection);
   }
 
   #drop(connection: LeasedConnection<Connection>, reason: CloseReason): void {

@@ -1,4 +1,4 @@
-import { type Clock, type Instant, sleep } from '../core/clock.ts';
+import { type Clock, type Instant, sleep, type Timer } from '../core/clock.ts';
 import { sessionLabel } from '../core/label.ts';
 import type { LeaseRef } from '../core/lease.ts';
 import type { DriverConnection, SessionTarget } from '../driver/driver.ts';
@@ -29,10 +29,14 @@ interface Task {
  */
 export class Duties {
   readonly #holder: Holder;
+  readonly #onDue: () => void;
   #tasks: Task[] = [];
+  #timer: Timer | undefined;
 
-  constructor(holder: Holder) {
+  /** `onDue`: a look that had to wait may be made now. Where nobody comes back, the overlap would stay and block the headroom. */
+  constructor(holder: Holder, onDue: () => void = () => undefined) {
     this.#holder = holder;
+    this.#onDue = onDue;
   }
 
   get isEmpty(): boolean {
@@ -62,9 +66,22 @@ export class Duties {
     try {
       const left = await this.#endAndLook(connection, by, tasks);
       this.#tasks.push(...left);
+      this.#watch();
     } catch (error) {
       this.#holder.events.emit('registryFailed', { operation: 'duty', error });
     }
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  #watch(): void {
+    const { clock } = this.#holder;
+    const waits = this.#tasks.map(({ duty, arrivedAt }) => duty.lookAfterMs - clock.elapsedMs(arrivedAt));
+    if (waits.length === 0) return;
+    this.#timer?.cancel();
+    this.#timer = clock.setBackgroundTimer(Math.max(1, ...waits), this.#onDue);
   }
 
   async #endAndLook(

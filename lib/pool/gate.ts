@@ -44,7 +44,8 @@ export const explain = <Connection>(
   { lease, driver }: LeasedConnection<Connection>,
   error: unknown,
 ): unknown => {
-  if (isLeaseholdError(error)) return error;
+  // A lost lease closes the connection: that it is closed is then only how its borrower noticed.
+  if (isLeaseholdError(error) && error.code !== 'CONNECTION_LOST') return error;
   if (lease.loss !== undefined) return leaseLost(lease.loss, error);
   // Only what is unprotected is ever revoked: a session that was ended then was ended for somebody else.
   return !driver.isOpen && lease.remainingMs() <= 0 ? leaseLost('revoked', error) : error;

@@ -43,6 +43,9 @@ export interface HttpRequest {
   readonly id?: string;
 }
 
+/** As long as a real one, and nobody's. */
+const ACCOUNT = '0'.repeat(12);
+
 /** An event of API Gateway's HTTP API, payload format 2.0. */
 export const httpEvent = (
   routeKey: string,
@@ -57,7 +60,7 @@ export const httpEvent = (
     rawQueryString: '',
     headers: { 'content-type': 'application/json', host: 'api.example.com' },
     requestContext: {
-      accountId: '123456789012',
+      accountId: ACCOUNT,
       apiId: 'api',
       domainName: 'api.example.com',
       domainPrefix: 'api',
@@ -79,10 +82,10 @@ export const scheduledEvent = (): ScheduledEvent => ({
   id: randomUUID(),
   'detail-type': 'Scheduled Event',
   source: 'aws.events',
-  account: '123456789012',
+  account: ACCOUNT,
   time: '2026-06-01T00:00:00Z',
   region: 'eu-central-1',
-  resources: ['arn:aws:events:eu-central-1:123456789012:rule/sweep'],
+  resources: [`arn:aws:events:eu-central-1:${ACCOUNT}:rule/sweep`],
   detail: {},
 });
 

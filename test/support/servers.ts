@@ -17,11 +17,6 @@ const fromSetup = (variable: string): string => {
 
 export const redisUrl = (): string => fromSetup(REDIS_URL_VARIABLE);
 
-export const redisAddress = (): { readonly host: string; readonly port: number } => {
-  const { hostname, port } = new URL(redisUrl());
-  return { host: hostname, port: Number(port || 6379) };
-};
-
 export const postgresAdmin = (): PostgresAdmin => connectAdmin(fromSetup(POSTGRES_URL_VARIABLE));
 
 const unique = (prefix: string): string => `${prefix}${randomBytes(6).toString('hex')}`;

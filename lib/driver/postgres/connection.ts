@@ -42,7 +42,7 @@ export const closeWithin = async (parts: ConnectionParts, timeoutMs: number): Pr
   const { client, statements, end, clock } = parts;
   const wasIdle = statements.isIdle;
   end.expected();
-  statements.close();
+  statements.retire();
   // `client.end()` destroys the socket under a running statement; the server reads a goodbye as soon as that is done.
   if (wasIdle) void Promise.resolve(client.end());
   else client.connection.end();

@@ -1,6 +1,5 @@
 import { LeaseholdError } from '../../core/errors.ts';
 import type { StatementGate } from '../driver.ts';
-import type { RawConnection } from './client.ts';
 
 /** `pg.Client.query` as it is: sends, or queues behind what is in flight. */
 export type Send = (config: unknown, values?: unknown, callback?: unknown) => unknown;
@@ -33,7 +32,8 @@ interface Submittable {
 export class StatementQueue {
   readonly #gate: StatementGate;
   readonly #isPipelined: boolean;
-  #connection: RawConnection | undefined;
+  /** What a Submittable wants to hear with its failure. */
+  #connection: unknown;
   #send: Send = () => undefined;
   readonly #held: Held[] = [];
   readonly #whenIdle: (() => void)[] = [];
@@ -47,7 +47,7 @@ export class StatementQueue {
     this.#isPipelined = isPipelined;
   }
 
-  attach(connection: RawConnection, send: Send): void {
+  attach(connection: unknown, send: Send): void {
     this.#connection = connection;
     this.#send = send;
   }
@@ -92,7 +92,17 @@ export class StatementQueue {
   close(cause?: unknown): void {
     this.#isClosed = true;
     this.#cause ??= cause;
-    for (const held of this.#held.splice(0)) this.#fail(held, this.#closedError());
+    this.#failHeld(0);
+  }
+
+  /** The same by our own wish: what stands at the gate hears the gate's own answer, which may be why we close. */
+  retire(): void {
+    this.#isClosed = true;
+    this.#failHeld(this.#isAtGate ? 1 : 0);
+  }
+
+  #failHeld(from: number): void {
+    for (const held of this.#held.splice(from)) this.#fail(held, this.#closedError());
   }
 
   get #maySend(): boolean {
@@ -145,12 +155,11 @@ export class StatementQueue {
     this.#isAtGate = true;
     const passOn = (act: () => void): void => {
       this.#isAtGate = false;
-      // Closed meanwhile: the head has been failed already.
-      if (!this.#isClosed) act();
+      act();
       this.#pump();
     };
     opening.then(
-      () => passOn(() => this.#sendHead()),
+      () => passOn(() => (this.#isClosed ? this.#failHead(this.#closedError()) : this.#sendHead())),
       (error: unknown) => passOn(() => this.#failHead(error)),
     );
   }

@@ -1,0 +1,116 @@
+import { expect, test } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { eventually, pause } from '../support/eventually.ts';
+import { CONNECT_BOUND_MS, FAIR, Fleet } from '../support/fleet.ts';
+import type { FleetPool } from '../support/fleet-member.ts';
+import { type RedisServer, startRedis } from '../support/redis.ts';
+
+const TIMEOUT_MS = 20_000;
+const LEARNING_MS = 1_000 + 1_000 + CONNECT_BOUND_MS;
+const SLACK_MS = 1_000;
+
+/** A Redis of its own, which a test may flush, restart or stop. */
+const withRedis = async (work: (redis: RedisServer) => Promise<void>): Promise<void> => {
+  const redis = await startRedis({ own: true });
+  try {
+    await work(redis);
+  } finally {
+    await redis.stop();
+  }
+};
+
+const flushAll = async ({ url }: RedisServer): Promise<void> => {
+  const redis = new Redis(url);
+  await redis.flushall();
+  redis.disconnect();
+};
+
+/** Short statements without a pause; the times at which they ended well. */
+const load = (pools: readonly FleetPool[], isOver: () => boolean): Promise<number[]> => {
+  const ends: number[] = [];
+  const work = async (pool: FleetPool): Promise<void> => {
+    while (!isOver()) {
+      await pool
+        .use((client) => client.query('SELECT pg_sleep(0.01)'))
+        .then(
+          () => ends.push(performance.now()),
+          () => pause(10),
+        );
+    }
+  };
+  return Promise.all(pools.map(work)).then(() => ends);
+};
+
+/** Service before and after, whatever happens in between; and how long the gap was. */
+const under = async (fleet: Fleet, disaster: () => Promise<void>): Promise<number> => {
+  let isOver = false;
+  const pools = [1, 2, 3, 4, 5, 6].map(() => fleet.pool({ max: 1 }));
+  const ends = load(pools, () => isOver);
+  await pause(700);
+  const start = performance.now();
+  await disaster();
+  await pause(LEARNING_MS + SLACK_MS);
+  isOver = true;
+  const last = (await ends).filter((end) => end > start + 1_100);
+  return (last[0] ?? Number.POSITIVE_INFINITY) - start;
+};
+
+test.concurrent(
+  'L13: after FLUSHALL under load every lease is lost, nothing is granted while learning, and service is back at its end',
+  () =>
+    withRedis(async (redis) => {
+      await using fleet = await Fleet.start({ capacity: 4, redisUrl: redis.url });
+      const backMs = await under(fleet, () => flushAll(redis));
+
+      expect(fleet.heard('leaseLost')).toContainEqual(expect.objectContaining({ reason: 'unknown' }));
+      expect(fleet.heard('leaseDenied')).toContainEqual(expect.objectContaining({ reason: 'LEARNING' }));
+      expect(backMs).toBeGreaterThan(LEARNING_MS - 100);
+      expect(backMs).toBeLessThan(LEARNING_MS + SLACK_MS);
+      expect(fleet.verdict).toEqual(FAIR);
+      await fleet.close();
+    }),
+  TIMEOUT_MS,
+);
+
+test.concurrent(
+  'L13: a Redis that was killed and came back empty is learning too',
+  () =>
+    withRedis(async (redis) => {
+      await using fleet = await Fleet.start({ capacity: 4, redisUrl: redis.url });
+      const backMs = await under(fleet, () => redis.restart());
+
+      expect(fleet.heard('leaseDenied')).toContainEqual(expect.objectContaining({ reason: 'LEARNING' }));
+      expect(backMs).toBeGreaterThan(LEARNING_MS - 100);
+      expect(backMs).toBeLessThan(LEARNING_MS + SLACK_MS);
+      expect(fleet.verdict).toEqual(FAIR);
+      await fleet.close();
+    }),
+  TIMEOUT_MS,
+);
+
+test.concurrent(
+  'L6: while Redis is silent beyond a protection nothing is sent unprotected; afterwards everything goes on',
+  () =>
+    withRedis(async (redis) => {
+      const options = { capacity: 4, redisUrl: redis.url, registryTimeoutMs: 300 };
+      await using fleet = await Fleet.start({ ...options, options: { idleMs: 10_000 } });
+      const pool = fleet.pool({}, { database: true });
+      await pool.use(async (client) => {
+        await client.query('SELECT 1');
+        redis.pause();
+        await pause(1_100);
+        const sent = fleet.databaseProxy.counters.bytesUp;
+        await expect(client.query('SELECT 2')).rejects.toMatchObject({ code: 'REGISTRY_UNREACHABLE' });
+        expect(fleet.databaseProxy.counters.bytesUp).toBe(sent);
+        await pause(700);
+        redis.resume();
+        // Nobody has taken the lease meanwhile.
+        await eventually(() => client.query('SELECT 3'));
+      });
+      await fleet.pool().use((client) => client.query('SELECT 1'));
+      expect(fleet.heard('leaseLost')).toEqual([]);
+      expect(fleet.verdict).toEqual(FAIR);
+      await fleet.close();
+    }),
+  TIMEOUT_MS,
+);

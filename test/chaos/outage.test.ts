@@ -1,0 +1,95 @@
+import { expect, test } from '@jest/globals';
+import { LIMITS } from '../../lib/core/limits.ts';
+import { pause } from '../support/eventually.ts';
+import { CONNECT_BOUND_MS, FAIR, Fleet } from '../support/fleet.ts';
+import type { FleetPool } from '../support/fleet-member.ts';
+
+const TIMEOUT_MS = 25_000;
+const OUTAGE_MS = 3_000;
+/** A caller's own patience: whoever would give up before the next attempt hears so at once, and asks anew. */
+const PATIENCE_MS = 1_500;
+/** The registry's delay between two probes, as often doubled as this outage allows; see LIMITS. */
+const PROBE_DELAY_MS = 2_000;
+const SLACK_MS = 700;
+
+/** Uses the pool again and again until `isOver`; resolves with the time of its first success after `back`. */
+const work = async (pool: FleetPool, back: () => number | undefined): Promise<number> => {
+  for (;;) {
+    const start = performance.now();
+    const isServed = await pool
+      .use((client) => client.query('SELECT pg_sleep(0.02)'), { timeoutMs: PATIENCE_MS })
+      .then(() => true)
+      .catch(() => pause(20).then(() => false));
+    const since = back();
+    if (isServed && since !== undefined && start > since) return performance.now() - since;
+  }
+};
+
+/** The most leases and revoking entries that any look has seen. */
+const watchCount = async (fleet: Fleet, isOver: () => boolean): Promise<number> => {
+  let most = 0;
+  while (!isOver()) {
+    const { held, revoking } = await fleet.report();
+    most = Math.max(most, held + revoking);
+    await pause(20);
+  }
+  return most;
+};
+
+/** Each probe that nobody answered leaves an entry, until somebody can look; the delay before the next one doubles. */
+const probesWithin = (lastsMs: number): number =>
+  1 + Math.floor(Math.log2(lastsMs / LIMITS.probeDelayMs + 1));
+
+const outage = async (
+  begin: (fleet: Fleet) => Promise<void>,
+  end: (fleet: Fleet) => Promise<void>,
+  lastsMs = OUTAGE_MS,
+): Promise<void> => {
+  await using fleet = await Fleet.start({ capacity: 4, database: { query_timeout: 500 } });
+  let backAt: number | undefined;
+  const back = (): number | undefined => backAt;
+  const pools = [1, 2, 3, 4].map(() => fleet.pool({ max: 1 }, { database: true }));
+  const served = Promise.all(pools.map((pool) => work(pool, back)));
+  const most = watchCount(fleet, () => backAt !== undefined);
+  await pause(500);
+  await begin(fleet);
+  await pause(lastsMs);
+  await end(fleet);
+  backAt = performance.now();
+
+  expect(Math.max(...(await served))).toBeLessThan(CONNECT_BOUND_MS + PROBE_DELAY_MS + SLACK_MS);
+  expect(await most).toBeLessThanOrEqual(4 + probesWithin(lastsMs));
+  expect(fleet.verdict).toEqual(FAIR);
+  await fleet.close();
+};
+
+test.concurrent(
+  'L1 L16: a database that refused connections is in use again within the connect bound and the probe delay',
+  () =>
+    outage(
+      async ({ databaseProxy }) => {
+        await databaseProxy.refuse();
+        databaseProxy.cut();
+      },
+      ({ databaseProxy }) => databaseProxy.accept(),
+    ),
+  TIMEOUT_MS,
+);
+
+const goDark = async ({ databaseProxy }: Fleet): Promise<void> => databaseProxy.blackhole();
+const comeBack = async ({ databaseProxy }: Fleet): Promise<void> => {
+  databaseProxy.pass();
+  databaseProxy.cut();
+};
+
+test.concurrent(
+  'L1 L16: a database behind a network that went away without a word is in use again within the connect bound and the probe delay',
+  () => outage(goDark, comeBack),
+  TIMEOUT_MS,
+);
+
+test.concurrent(
+  'L1: a long silence of the database leaves beyond the capacity only the probes, ever fewer of them',
+  () => outage(goDark, comeBack, 3 * OUTAGE_MS),
+  TIMEOUT_MS,
+);

@@ -1,0 +1,69 @@
+import { expect, test } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { eventually, pause } from '../support/eventually.ts';
+import { Fleet } from '../support/fleet.ts';
+import type { FleetPool } from '../support/fleet-member.ts';
+import { CommandTap } from '../support/fleet-wire.ts';
+import { redisUrl } from '../support/servers.ts';
+
+const SLOW = { protectMs: 30_000, idleMs: 60_000, connectTimeoutMs: 2_000 } as const;
+
+const select = (pool: FleetPool): Promise<unknown> => pool.use((client) => client.query('SELECT 1'));
+
+const scriptFlush = async (): Promise<void> => {
+  const redis = new Redis(redisUrl());
+  await redis.script('FLUSH');
+  redis.disconnect();
+};
+
+test('a warm use sends nothing to Redis, and does not even need it', async () => {
+  const tap = new CommandTap();
+  await using fleet = await Fleet.start({ capacity: 20, options: SLOW, redisHooks: tap.hooks });
+  const pool = fleet.pool({}, { redis: true });
+  await select(pool);
+  // The first renewal tells the registry whose session it is; nobody waits for it.
+  await eventually(() => tap.scripts.length >= 2);
+  await pause(100);
+  const before = tap.names.length;
+  fleet.redisProxy.stall();
+  for (let uses = 0; uses < 100; uses += 1) await select(pool);
+  expect(tap.names.slice(before)).toEqual([]);
+});
+
+test('a warm use goes on while a renewal beside it is not answered', async () => {
+  const tap = new CommandTap();
+  const options = { ...SLOW, protectMs: 3_000, connectTimeoutMs: 1_000 };
+  await using fleet = await Fleet.start({ capacity: 20, options, redisHooks: tap.hooks });
+  const pool = fleet.pool({}, { redis: true });
+  await select(pool);
+  await pause(1_200);
+  const before = tap.names.length;
+  fleet.redisProxy.stall();
+  const start = performance.now();
+  await select(pool);
+  expect(performance.now() - start).toBeLessThan(100);
+  await eventually(() => tap.names.length > before);
+});
+
+test('a first acquire is one round trip to Redis, connecting aside', async () => {
+  const tap = new CommandTap();
+  const fleet: Fleet = await Fleet.start({ capacity: 20, options: SLOW, redisHooks: tap.hooks });
+  await using _ = fleet;
+  await select(fleet.pool());
+  // From the grant's answer on Redis says nothing more: whoever awaited anything else would wait in vain.
+  tap.onScriptAnswer = () => fleet.redisProxy.stall('down');
+  await fleet.pool({}, { redis: true }).use(() => undefined, { timeoutMs: 1_000 });
+  expect(tap.answeredScripts).toEqual(['EVALSHA']);
+});
+
+test('a first acquire after SCRIPT FLUSH is two round trips: the one that was refused, and the script itself', async () => {
+  const tap = new CommandTap();
+  const fleet: Fleet = await Fleet.start({ capacity: 20, options: SLOW, redisHooks: tap.hooks });
+  await using _ = fleet;
+  await scriptFlush();
+  tap.onScriptAnswer = (answers) => {
+    if (answers === 2) fleet.redisProxy.stall('down');
+  };
+  await fleet.pool({}, { redis: true }).use(() => undefined, { timeoutMs: 1_000 });
+  expect(tap.answeredScripts).toEqual(['EVALSHA', 'EVAL']);
+});

@@ -1,0 +1,46 @@
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import type { ConfigInput } from '../../lib/core/config.ts';
+import { postgresDriver } from '../../lib/driver/postgres.ts';
+import { createPool, type Pool } from '../../lib/index.ts';
+import { lambdaRedisOptions, redisRegistry } from '../../lib/registry/redis/redis-registry.ts';
+import type { Registry } from '../../lib/registry/registry.ts';
+
+export type FleetPool = Pool<pg.Client>;
+
+/** What one process of a fleet needs to know; plain data, so that it can be handed to a child process. */
+export interface MemberSettings {
+  readonly redisUrl: string;
+  readonly namespace: string;
+  /** Bound of one registry call, in ms. */
+  readonly registryTimeoutMs: number;
+  readonly database: pg.ClientConfig;
+  readonly options: ConfigInput;
+}
+
+/** One process of a fleet: a Redis connection, a registry over it, and pools that share them. */
+export class Member {
+  readonly redis: Redis;
+  readonly registry: Registry;
+  readonly #settings: MemberSettings;
+
+  constructor(settings: MemberSettings) {
+    this.#settings = settings;
+    this.redis = new Redis(settings.redisUrl, lambdaRedisOptions);
+    this.redis.on('error', () => undefined);
+    this.registry = redisRegistry(this.redis, {
+      namespace: settings.namespace,
+      timeoutMs: settings.registryTimeoutMs,
+    });
+  }
+
+  pool(options: Partial<ConfigInput> = {}, registry: Registry = this.registry): FleetPool {
+    const { database } = this.#settings;
+    const driver = postgresDriver(pg, database);
+    return createPool({ ...this.#settings.options, ...options, registry, driver });
+  }
+
+  leave(): void {
+    this.redis.disconnect();
+  }
+}
