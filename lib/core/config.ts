@@ -67,6 +67,9 @@ export const settingsOf = (config: Config): ResourceSettings => ({
   dutyMs: config.dutyMs,
   ticketLivenessMs: config.ticketLivenessMs,
   waitersMax: config.waitersMax,
+  claimMs: config.claimMs,
+  connectsPerSecond: config.connectsPerSecond,
+  connectBurst: config.connectBurst,
 });
 
 const defined = (input: Readonly<Record<string, unknown>>): Record<string, unknown> =>

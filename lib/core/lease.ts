@@ -14,18 +14,45 @@ export type DenialReason =
   /** More callers wait than `waitersMax`. */
   | 'QUEUE_FULL'
   /** The registry has no memory yet (law L13). */
-  | 'LEARNING';
+  | 'LEARNING'
+  /** An operator has paused the resource. */
+  | 'PAUSED'
+  /** An operator empties the resource. */
+  | 'DRAINING'
+  /** The fleet-wide breaker is open: connects have failed for several holders. */
+  | 'BREAKER'
+  /** The database's connect rate is used up for longer than a connect may be put off. */
+  | 'RATE'
+  /** Every grant is forbidden until after the caller's deadline; `because` says why. */
+  | 'DEADLINE_NEAR';
 
-/** How the connection of a lease came to its end, for the probe's delay and the metrics. */
+/** Why the registry grants nothing to anybody for now. */
+export type Forbidden = Extract<DenialReason, 'LEARNING' | 'PAUSED' | 'DRAINING' | 'BREAKER' | 'RATE'>;
+
+/** How the connection of a lease came to its end, for the probe's delay, the breaker and the metrics. */
 export type LeaseOutcome =
   /** Opened, used, and seen to end. */
   | 'closed'
   /** Never tried to open. */
   | 'unused'
-  /** The server said no. */
+  /** The server said no: it has no connection left, is starting, or nobody listens there. */
   | 'refused'
-  /** Its end was not seen. */
+  /** The server refused the login: wrong user, password or certificate. */
+  | 'auth'
+  /** The attempt got no answer in time, or the network cut it. */
+  | 'unanswered'
+  /** An open connection whose end was not seen. */
   | 'unseen';
+
+/** What a group of consumers is entitled to. */
+export interface Share {
+  /** Connections the group is served with before anyone above theirs; nothing is held idle for it. */
+  readonly min: number;
+  /** Connections it never exceeds. */
+  readonly max: number;
+  /** Higher is served first, never by starving a minimum. */
+  readonly priority: number;
+}
 
 /**
  * What the whole fleet agrees on about one resource. The first grant or `configure` writes it; a different value in some
@@ -42,6 +69,12 @@ export interface ResourceSettings {
   readonly dutyMs: number;
   readonly ticketLivenessMs: number;
   readonly waitersMax: number;
+  /** How long a freed slot stays reserved for the waiter it was offered to. */
+  readonly claimMs: number;
+  /** Connects the database takes a second, fleet-wide; 0: no limit. */
+  readonly connectsPerSecond: number;
+  /** Connects that may be made at once before the rate counts. */
+  readonly connectBurst: number;
 }
 
 /** Order on the wire and in the registry; never changed, only appended to. */
@@ -55,7 +88,20 @@ export const SETTINGS_ORDER = [
   'dutyMs',
   'ticketLivenessMs',
   'waitersMax',
+  'claimMs',
+  'connectsPerSecond',
+  'connectBurst',
 ] as const satisfies readonly (keyof ResourceSettings)[];
+
+/** What an operator has changed, as the registry tells it and as holders bring it back to a registry that has lost its memory. */
+export interface InForce {
+  readonly settings: ResourceSettings;
+  /** Raised with every operation; the highest wins. */
+  readonly version: number;
+  readonly control: Control;
+}
+
+export type Control = 'open' | 'paused' | 'draining';
 
 export const encodeSettings = (settings: ResourceSettings): string =>
   SETTINGS_ORDER.map((name) => settings[name]).join(',');

@@ -16,6 +16,30 @@ export const LIMITS = {
   probeDelayMs: 1_000,
   /** Longest delay between probes, in ms. */
   probeDelayMaxMs: 60_000,
+  /** Slots that one operation offers to waiters. */
+  offersMax: 16,
+  /** Groups with a record of their own; the rest share one. */
+  groupsMax: 64,
+  /** Unprotected leases that are looked at for one that shares allow to revoke. */
+  victimsMax: 100,
+  /** The longest that a granted connect is put off for the connect rate, in ms. */
+  connectAfterMaxMs: 5_000,
+  /** Failing connects are remembered this long, in ms. */
+  breakerWindowMs: 10_000,
+  /** Holders (or, where nothing is held, failures) after which the breaker opens. */
+  breakerFailures: 3,
+  /** Grants that a half-open breaker lets try at once. */
+  breakerProbes: 2,
+  /** How long the breaker stays open first, in ms, and at most; doubled each time. */
+  breakerOpenMs: 500,
+  breakerOpenMaxMs: 15_000,
+  /** The same where logins were refused: trying them in haste locks accounts, and mends nothing. */
+  breakerAuthMs: 2_000,
+  breakerAuthMaxMs: 60_000,
+  /** How long a census may take before somebody else is asked, in ms. */
+  censusDutyMs: 5_000,
+  /** Leases that were given back while learning, kept so that a census does not adopt them. */
+  farewellsMax: 1_000,
 } as const;
 
 /** 2026-01-01T00:00:00Z. Fences and stamps count from here, so that they stay far below 2^53. */

@@ -1,5 +1,5 @@
 /** The options that the defaults of others build on. */
-type Given = Readonly<Record<'capacity' | 'headroom' | 'protectMs', number>>;
+type Given = Readonly<Record<'capacity' | 'headroom' | 'protectMs' | 'connectsPerSecond', number>>;
 
 export interface NumberRule {
   readonly unit: 'ms' | 'connections' | 'callers';
@@ -90,6 +90,28 @@ export const NUMBER_OPTIONS = {
     min: 1,
     max: 100_000,
     doc: 'Callers of the whole fleet that may wait in the registry.',
+  },
+  claimMs: {
+    unit: 'ms',
+    default: 1_000,
+    min: 50,
+    max: 60_000,
+    doc: 'A freed slot is kept this long for the waiter that was woken for it; at least four round trips.',
+  },
+  connectsPerSecond: {
+    unit: 'connections',
+    default: 0,
+    min: 0,
+    max: 100_000,
+    doc: 'New connections a second that the database takes from the whole fleet; 0: no limit. Aurora DSQL: 100.',
+  },
+  connectBurst: {
+    unit: 'connections',
+    default: ({ connectsPerSecond }) => Math.max(1, connectsPerSecond),
+    defaultSays: 'one second of connectsPerSecond',
+    min: 1,
+    max: 100_000,
+    doc: 'New connections that may be opened at once before connectsPerSecond counts. Aurora DSQL: 1,000.',
   },
   max: {
     unit: 'connections',

@@ -1,4 +1,14 @@
-import type { DenialReason, LeaseOutcome, LeaseRef, LossReason, ResourceSettings } from '../core/lease.ts';
+import type {
+  Control,
+  DenialReason,
+  Forbidden,
+  InForce,
+  LeaseOutcome,
+  LeaseRef,
+  LossReason,
+  ResourceSettings,
+  Share,
+} from '../core/lease.ts';
 
 /**
  * The registry port: the only authority on how many connections the fleet may hold.
@@ -17,9 +27,11 @@ import type { DenialReason, LeaseOutcome, LeaseRef, LossReason, ResourceSettings
  * - L6 A protected lease is never revoked.
  * - L7 Fences rise with every grant.
  * - L8 A denial or an inspection changes nothing but the caller's own ticket.
- * - L9 Callers are served by age; nobody barges.
- * - L11 Bounds: reaping, duties, pages, queue.
- * - L13 A registry without memory grants nothing.
+ * - L9 Within a group and priority callers are served by age; nobody barges.
+ * - L10 A group below its minimum is served first; none exceeds its maximum; a higher priority goes before a lower one.
+ * - L11 Bounds: reaping, duties, offers, pages, groups, queue.
+ * - L12 While more is open than the capacity nothing is granted but a probe, and what is idle is asked to go.
+ * - L13 A registry without memory grants nothing but the census, and holders register what they have open.
  * - L14 Resources never touch each other.
  * - L15 State carries no expiry, and half a memory is no memory.
  * - L16 No progress depends on a sweeper.
@@ -53,8 +65,23 @@ export interface Registry {
     by: LeaseRef | undefined,
     items: readonly SettleItem[],
   ): Promise<readonly ('settled' | 'kept' | 'unknown')[]>;
-  /** Reaps up to a page, and takes over up to `duties` free duties. For the sweeper. */
+  /** Reaps up to a page, and takes over up to `duties` free duties, and the census if one is due. For the sweeper. */
   sweep(resource: string, duties: number): Promise<SweepReply>;
+  /**
+   * Tells what a census has found: labelled sessions that are open. Those that the registry does not know become held leases.
+   * While learning, `last` ends the learning; `foreign` then is the number of sessions of the same role without a label,
+   * which reduce the capacity. `refused`: this census is no longer the one that was asked for.
+   */
+  adopt(
+    resource: string,
+    census: CensusDuty,
+    sessions: readonly SessionFound[],
+    last?: { readonly foreign: number },
+  ): Promise<'adopted' | 'refused'>;
+  /** An operator's word; see `Operation`. */
+  operate(resource: string, operation: Operation): Promise<OperateReply>;
+  /** Hears that a slot is kept for a ticket of `holder`. A wake-up licenses nothing: the ticket's next poll does. May be missing where nothing can be pushed. */
+  listen?(resource: string, holder: string, onWake: (leaseId: string) => void): Listener;
   /** Writes the settings of a resource the registry does not know. `isNew`: the operator knows that no session of it is open, so nothing has to be waited for. */
   configure(resource: string, settings: ResourceSettings, isNew: boolean): Promise<ConfigureReply>;
   /** The present state; changes nothing. `entries`: how many leases to list, at most a page. */
@@ -75,8 +102,54 @@ export interface GrantRequest {
   readonly group: string;
   /** Queue if nothing is free. */
   readonly wait: boolean;
+  /** How long the caller can wait, in ms: if every grant is forbidden for longer, it hears so at once. */
+  readonly waitMs?: number;
+  /** The caller hears wake-ups, so a slot may be kept for it. */
+  readonly listens?: boolean;
   readonly settings: ResourceSettings;
+  /** The group's share, written when the registry first hears of the group; a later difference is only reported. */
+  readonly share?: Share;
 }
+
+/** Wake-ups for one holder. */
+export interface Listener extends Disposable {
+  /** Wake-ups arrive: ask with `listens` only from then on, or the push could overtake the answer that says "queued". */
+  readonly isReady: boolean;
+}
+
+/** The task to read the database's own session list, and to tell it with `adopt`. */
+export interface CensusDuty {
+  readonly epoch: number;
+  readonly token: number;
+}
+
+/** A labelled session that a census has seen. */
+export interface SessionFound extends LeaseRef {
+  readonly session: string;
+}
+
+export type Operation =
+  /** Grants nothing for `forMs`, or until `resume` (0). What is open stays in use. */
+  | { readonly kind: 'pause'; readonly forMs: number }
+  /** Ends a pause or a drain, and closes the breaker. */
+  | { readonly kind: 'resume' }
+  /** Grants nothing, and asks for everything idle until nothing is held. */
+  | { readonly kind: 'drain' }
+  /** Every connection opened before now is replaced, a few at a time, when it is idle. */
+  | { readonly kind: 'reconnect' }
+  /** `version`: a lower one than the last applied is `stale`; left out: the next. */
+  | {
+      readonly kind: 'resize';
+      readonly capacity: number;
+      readonly headroom: number;
+      readonly version?: number;
+    }
+  | { readonly kind: 'share'; readonly group: string; readonly share: Share; readonly version?: number }
+  /** How a connect went that was made under no lease (the sweeper's control channel); feeds the breaker. */
+  | { readonly kind: 'observe'; readonly holder: string; readonly outcome: LeaseOutcome };
+
+/** `refused`: the sum of all minima would exceed capacity - headroom. */
+export type OperateReply = 'done' | 'stale' | 'refused' | 'unknown';
 
 /** A revoking lease whose session the receiver should end, look for, and settle. */
 export interface Duty {
@@ -93,6 +166,8 @@ export interface Weather {
   readonly pressure: boolean;
   /** The registry's settings of this resource differ from the caller's. */
   readonly settingsDiffer?: boolean;
+  /** What an operator has changed; keep it for a registry that loses its memory. */
+  readonly inForce?: InForce;
 }
 
 export type GrantReply =
@@ -107,14 +182,24 @@ export type GrantReply =
       readonly duties: readonly Duty[];
       /** This lease is the one beyond the count. */
       readonly isProbe: boolean;
+      /** The lease is for a census first: then it is an ordinary one. */
+      readonly census?: CensusDuty;
     } & Weather)
   | ({
       readonly kind: 'queued';
       readonly position: number;
       readonly stamp: number;
       readonly retryAfterMs: number;
+      /** Nobody is granted anything for now. */
+      readonly because?: Forbidden;
     } & Weather)
-  | { readonly kind: 'denied'; readonly reason: DenialReason; readonly retryAfterMs: number }
+  | {
+      readonly kind: 'denied';
+      readonly reason: DenialReason;
+      readonly retryAfterMs: number;
+      /** With DEADLINE_NEAR: what forbids every grant. */
+      readonly because?: Forbidden;
+    }
   | { readonly kind: 'lost'; readonly reason: LossReason };
 
 export interface RenewItem extends LeaseRef {
@@ -124,10 +209,22 @@ export interface RenewItem extends LeaseRef {
   readonly session?: string;
   /** Not lent at this moment. */
   readonly idle: boolean;
+  /** After `forgotten`: the connection is open and has answered; its lease is to be known again. Needs `session`. */
+  readonly again?: Registration;
+}
+
+/** What a holder brings back to a registry without memory. */
+export interface Registration {
+  readonly group: string;
+  readonly settings: ResourceSettings;
+  /** What an operator had changed, as last heard. */
+  readonly inForce?: InForce;
 }
 
 export type RenewOutcome =
   | { readonly kind: 'held'; readonly protectMs: number; readonly yield: boolean }
+  /** The registry has lost its memory and learns: renew once more with `again`. */
+  | { readonly kind: 'forgotten' }
   | { readonly kind: 'lost'; readonly reason: LossReason };
 
 export interface RenewReply extends Weather {
@@ -135,9 +232,10 @@ export interface RenewReply extends Weather {
   readonly renewAfterMs: number;
   readonly dutyMs: number;
   readonly duties: readonly Duty[];
+  readonly census?: CensusDuty;
 }
 
-export type ParkItem = Omit<RenewItem, 'idle'>;
+export type ParkItem = Omit<RenewItem, 'idle' | 'again'>;
 
 export type ParkOutcome =
   | { readonly kind: 'parked' }
@@ -172,6 +270,7 @@ export interface SweepReply {
   readonly revoking: number;
   readonly dutyMs: number;
   readonly duties: readonly Duty[];
+  readonly census?: CensusDuty;
 }
 
 export interface ConfigureReply {
@@ -191,7 +290,25 @@ export interface ResourceReport {
   /** Leases told to yield that have not yet gone. */
   readonly flagged: number;
   readonly learningMs: number;
+  /** Slots kept for waiters that were woken. */
+  readonly claims: number;
+  /** Connections above the capacity. */
+  readonly debt: number;
+  /** Sessions without a label that the last census saw. */
+  readonly foreign: number;
+  readonly epoch: number;
+  readonly version: number;
+  readonly control: Control;
+  readonly breaker: 'closed' | 'open' | 'half-open';
+  readonly groups: readonly GroupReport[];
   readonly entries: readonly ReportEntry[];
+}
+
+export interface GroupReport extends Share {
+  readonly name: string;
+  /** Leases and claims. */
+  readonly taken: number;
+  readonly waiting: number;
 }
 
 export interface ReportEntry {
