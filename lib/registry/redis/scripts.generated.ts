@@ -1,462 +1,1032 @@
 // Generated from lua/*.lua by `node .ci/embed-lua.ts`. Do not edit.
 
-/** The whole of a script is CLOCK, PRELUDE and a body, joined with newlines; sha1 is that of the whole. */
-export const CLOCK: string = `local function clock()
-local time = redis.pcall('TIME')
-if not time.err then
-return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
-local moment = 4102444800000
-local left = redis.call('PTTL', KEYS[7])
-if left < 0 then
-redis.call('SET', KEYS[7], '')
-redis.call('PEXPIREAT', KEYS[7], moment)
-left = redis.call('PTTL', KEYS[7])
-end
-return moment - left
-end`;
-
-export const PRELUDE: string = `local STATE, HELD, RECORDS, REVOKING, QUEUE, ALIVE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local SCHEMA = 1
-local EPOCH, FENCES, STAMPS = 1767225600000, 1024, 8
-local REAP, PAGE, DUTIES, HINTS = 16, 100, 2, 8
-local POLL, RENEWALS, PROBE, PROBE_MAX = 500, 1000, 1000, 60000
-local COUNTERS = { 'now', 'clock', 'learnUntil', 'fence', 'stamp', 'flagged', 'held', 'revoking', 'lookMax', 'probeAfter', 'probeFailures' }
-local capacity, headroom, protectMs, idleMs, connectBoundMs, quantumMs, dutyMs, livenessMs, waitersMax
-local state, stored, spec = {}, {}, nil
-local now, waiters, expired = 0, 0, 0
-local function whole(value)
-return string.format('%.0f', value)
-end
-local function adopt(text)
-spec = text
-local values = {}
-for value in string.gmatch(text, '%d+') do values[#values + 1] = tonumber(value) end
-capacity, headroom, protectMs, idleMs, connectBoundMs, quantumMs, dutyMs, livenessMs, waitersMax = unpack(values)
-end
-local function raise_bound(text)
-local bound = string.match(text, '^%d+,%d+,%d+,%d+,(%d+)')
-local more = bound - connectBoundMs
-if more <= 0 then return end
-adopt((string.gsub(spec, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. bound)))
-redis.call('HSET', STATE, 'spec', spec)
-if now < state.learnUntil then state.learnUntil = state.learnUntil + more end
-end
-local function forget()
-redis.call('DEL', STATE, HELD, RECORDS, REVOKING, QUEUE, ALIVE)
-end
-local function create(text)
-forget()
-adopt(text)
-for _, name in ipairs(COUNTERS) do state[name] = 0 end
-state.now, state.clock = now, now
-state.learnUntil = now + protectMs + idleMs + connectBoundMs
-redis.call('HSET', STATE, 'schema', SCHEMA, 'spec', spec)
-end
-local function count()
-return state.held + state.revoking
-end
-local function read(id)
-local text = redis.call('HGET', RECORDS, id)
-if not text then return nil end
-local it = {}
-it.fence, it.turn, it.holder, it.group, it.grantedAt, it.probe, it.flag, it.session, it.reason, it.revokedAt, it.lookAt, it.endAt =
-string.match(text, '^(%d+) (%d+) (%S+) (%S+) (%d+) ([01]) ([01]) (%S+) ?(%S*) ?(%d*) ?(%d*) ?(%d*)$')
-it.isRevoking = it.reason ~= ''
-return it
-end
-local function write(id, it)
-local text = table.concat({ it.fence, it.turn, it.holder, it.group, it.grantedAt, it.probe, it.flag, it.session }, ' ')
-if it.isRevoking then
-text = text .. ' ' .. table.concat({ it.reason, it.revokedAt, it.lookAt, it.endAt }, ' ')
-end
-redis.call('HSET', RECORDS, id, text)
-end
-local function owned(id, holder, fence)
-local it = read(id)
-if it and not it.isRevoking and it.holder == holder and it.fence == fence then return it end
-return nil, it and it.isRevoking and it.reason or 'unknown'
-end
-local function hold(id, holder, group, isProbe)
-state.fence = math.max(state.fence + 1, (now - EPOCH) * FENCES)
-local it = { fence = whole(state.fence), turn = '0', holder = holder, group = group, grantedAt = whole(now) }
-it.probe, it.flag, it.session = isProbe and '1' or '0', '0', '-'
-write(id, it)
-redis.call('ZADD', HELD, now + protectMs, id)
-state.held = state.held + 1
-return it
-end
-local function bind(it, session)
-if it.session ~= '-' or session == '-' then return false end
-it.session = session
-return true
-end
-local function unflag(it)
-if it.flag == '1' then state.flagged = state.flagged - 1 end
-it.flag = '0'
-end
-local function flag_if_wanted(it)
-if it.flag == '1' or now - it.grantedAt < quantumMs then return end
-if state.flagged < waiters or (headroom == 0 and count() >= capacity) then
-it.flag = '1'
-state.flagged = state.flagged + 1
-end
-end
-local function probe_failed(failuresBefore)
-state.probeFailures = failuresBefore + 1
-state.probeAfter = now + math.min(PROBE_MAX, PROBE * 2 ^ math.max(0, state.probeFailures - 1))
-end
-local function revoke(id, it, reason)
-local ended = math.min(now, tonumber(redis.call('ZSCORE', HELD, id)))
-local connectOver = (reason == 'abandoned' and now or ended) + connectBoundMs
-local isBound = it.session ~= '-'
-local lookAt = isBound and 0 or connectOver
-unflag(it)
-it.isRevoking, it.reason, it.revokedAt, it.lookAt = true, reason, whole(now), whole(lookAt)
-it.endAt = whole(isBound and ended + idleMs + connectBoundMs or connectOver)
-redis.call('ZREM', HELD, id)
-redis.call('ZADD', REVOKING, math.max(now, lookAt), id)
-write(id, it)
-state.held, state.revoking = state.held - 1, state.revoking + 1
-state.lookMax = math.max(state.lookMax, lookAt)
-if it.probe == '1' and not isBound then probe_failed(state.probeFailures) end
-end
-local function forget_ticket(id)
-redis.call('ZREM', ALIVE, id)
-if redis.call('ZREM', QUEUE, id) == 0 then return false end
-waiters = waiters - 1
-return true
-end
-local function reap(limit)
-if state.held > 0 then
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', HELD, '-inf', now - idleMs, 'LIMIT', 0, limit)) do
-revoke(id, read(id), 'expired')
-expired = expired + 1
-end
-end
-if waiters == 0 then return end
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', ALIVE, '-inf', now, 'LIMIT', 0, limit)) do forget_ticket(id) end
-end
-local function remove(id, it)
-redis.call('HDEL', RECORDS, id)
-if it.isRevoking then
-redis.call('ZREM', REVOKING, id)
-state.revoking, state.probeFailures, state.probeAfter = state.revoking - 1, 0, 0
-if state.revoking == 0 then state.lookMax = 0 end
+export const PARTS = {
+  admit: `local function claims_ahead(own, older, than)
+if waiting == own.waiting then return older end
+local ahead, isUrgent = older, own.taken + older < own.min
+for _, it in ipairs(all_groups()) do
+if it ~= own and it.waiting > 0 then
+local urgent = urgent_of(it)
+local all = isUrgent and urgent or eligible_of(it)
+if it.priority < own.priority then
+ahead = ahead + (isUrgent and 0 or urgent)
+elseif it.priority > own.priority then
+ahead = ahead + all
 else
-unflag(it)
-redis.call('ZREM', HELD, id)
-state.held = state.held - 1
+ahead = ahead + math.max(isUrgent and 0 or urgent, math.min(all, older_in(it, than)))
 end
 end
-local function duty_of(id, it)
-local wait = math.max(0, it.lookAt - now)
-redis.call('ZADD', REVOKING, now + wait + dutyMs, id)
-return { id, tonumber(it.fence), it.session, wait }
 end
-local function take_duties(duties, limit, due)
-if state.revoking == 0 or #duties >= limit then return duties end
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', REVOKING, '-inf', due, 'LIMIT', 0, limit - #duties)) do
-duties[#duties + 1] = duty_of(id, read(id))
+return ahead
 end
-return duties
+local function victim_for(own)
+if held == 0 then return nil end
+local ids = call('ZRANGEBYSCORE', HELD, '-inf', now, 'LIMIT', 0, VICTIMS)
+local isFull = own.taken >= own.max
+for _, id in ipairs(ids) do
+local it = read(id)
+if it.group == own.name then return it end
+if not isFull then
+local group = find_group(it.group)
+if group.taken > group.min then return it end
+end
+end
+return nil
 end
 local function may_probe()
-if state.held > 0 or state.revoking == 0 or now < state.probeAfter or now < state.lookMax then return false end
-for _, id in ipairs(redis.call('ZRANGE', REVOKING, 0, PAGE - 1)) do
-if now >= tonumber(read(id).endAt) then return true end
+if held > 0 or revoking == 0 or now < probeAfter or now < lookMax then return false end
+for _, id in ipairs(call('ZRANGE', REVOKING, 0, PAGE - 1)) do
+if now >= read(id).endAt then return true end
 end
 return false
 end
+local function decide(own, older, ahead, ticket)
+local free, isWithin = room(), own.taken + older < own.max
+if ticket and has_claim(ticket.id) and count() < capped() - headroom then return 'room' end
+if free > 0 and isWithin and ahead < (ticket and free + capacity or free) then return 'room' end
+if ahead > 0 then return 'none' end
+if count() + claims < capped() then
+if isWithin and revoking > 0 and call('ZCOUNT', REVOKING, '-inf', now) > 0 then return 'takeover' end
+local victim = victim_for(own)
+if victim then return 'revoke', victim end
+end
+return isWithin and may_probe() and 'probe' or 'none'
+end
+local function connect_after()
+if perSecond == 0 then return 0 end
+local interval = 1000 / perSecond
+return math.max(0, math.ceil(tat + interval - burst * interval - now))
+end
+local function hold(id, holder, group, probe)
+local after = connect_after()
+if perSecond > 0 then tat = math.max(tat, now) + 1000 / perSecond end
+if phase() == 'half-open' then
+local failing, trying = breaker_lists()
+trying[#trying + 1] = { id, now + after + connectBoundMs }
+set_breaker(failing, trying)
+end
+local it = put(id, next_fence(), holder, group, probe, '-', now + after + protectMs)
+write(it)
+return it
+end
 local function next_after(key, skip)
-local found = redis.call('ZRANGEBYSCORE', key, '(' .. whole(now), '+inf', 'WITHSCORES', 'LIMIT', skip, 1)[2]
+local found = call('ZRANGEBYSCORE', key, '(' .. whole(now), '+inf', 'WITHSCORES', 'LIMIT', skip, 1)[2]
 return found and tonumber(found) or math.huge
 end
 local function retry_after(ahead)
 if ahead >= HINTS then return POLL end
 return math.min(POLL, next_after(HELD, ahead) - now, next_after(REVOKING, ahead) - now)
+end`,
+  clock: `local function clock()
+local time = redis.pcall('TIME')
+if not time.err then
+return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
-local function pressure()
-return (waiters > 0 or count() >= capacity - headroom) and 1 or 0
+local moment = 4102444800000
+local left = redis.call('PTTL', KEYS[8])
+if left < 0 then
+redis.call('SET', KEYS[8], '')
+redis.call('PEXPIREAT', KEYS[8], moment)
+left = redis.call('PTTL', KEYS[8])
+end
+return moment - left
+end`,
+  control: `local lists
+local function breaker_lists()
+if not lists then
+local text = failures + trials > 0 and call('HGET', STATE, ' breaker')
+lists = text and cmsgpack.unpack(text) or { {}, {} }
+end
+return lists[1], lists[2]
+end
+local function set_breaker(failing, trying)
+lists = { failing, trying }
+failures, trials = #failing, #trying
+if failures + trials > 0 then
+call('HSET', STATE, ' breaker', cmsgpack.pack(lists))
+else
+call('HDEL', STATE, ' breaker')
+end
+end
+local function close_breaker()
+if openings + failures + trials == 0 then return end
+openings, openUntil, isAuth = 0, 0, 0
+set_breaker({}, {})
+end
+local function phase()
+return openings == 0 and 'closed' or now < openUntil and 'open' or 'half-open'
+end
+local function open_breaker(auth)
+openings, isAuth = openings + 1, auth
+local base, most = OPEN_FOR, OPEN_FOR_MAX
+if auth == 1 then base, most = AUTH_FOR, AUTH_FOR_MAX end
+openUntil = now + math.min(most, base * 2 ^ (openings - 1))
+set_breaker({}, {})
+end
+local function end_learning()
+learnUntil = 0
+if farewells > 0 then call('DEL', FAREWELLS) end
+farewells = 0
+end
+local function bid_farewell(id)
+if farewells < FAREWELLS_MAX then farewells = farewells + call('SADD', FAREWELLS, id) end
+end
+local function has_left(id)
+return farewells > 0 and call('SISMEMBER', FAREWELLS, id) == 1
+end
+local function pause(forMs)
+control, pausedUntil = PAUSED, forMs > 0 and now + forMs or 0
+end
+local function paused_for()
+return control == PAUSED and pausedUntil > 0 and math.max(0, pausedUntil - now) or 0
+end
+local function end_by_time()
+if learnUntil > 0 and now >= learnUntil then end_learning() end
+if control == PAUSED and pausedUntil > 0 and now >= pausedUntil then control = OPEN end
+if trials == 0 then return end
+local _, trying = breaker_lists()
+for _, trial in ipairs(trying) do
+if trial[2] <= now then return open_breaker(isAuth) end
+end
+end
+local function ban()
+local because, forMs
+if learnUntil > 0 then
+because, forMs = 'LEARNING', quietUntil - now
+elseif control == PAUSED then
+because, forMs = 'PAUSED', paused_for()
+elseif control == DRAINING then
+because, forMs = 'DRAINING', 0
+elseif openings > 0 and (now < openUntil or trials >= TRIALS) then
+because, forMs = 'BREAKER', openUntil - now
+end
+return because, forMs and forMs > 0 and forMs or nil
+end
+local function observe(id, holder, outcome)
+if outcome ~= 'refused' and outcome ~= 'auth' and outcome ~= 'unanswered' then
+if trials == 0 then return end
+local failing, trying = breaker_lists()
+local others = {}
+for _, trial in ipairs(trying) do
+if trial[1] ~= id then others[#others + 1] = trial end
+end
+return set_breaker(failing, others)
+end
+local auth, now_is = outcome == 'auth' and 1 or 0, phase()
+if now_is == 'open' then return end
+if now_is == 'half-open' then return open_breaker(auth) end
+local failing, trying = breaker_lists()
+local recent, holders, distinct = {}, {}, 0
+for _, failure in ipairs(failing) do
+if failure[2] > now - WINDOW then recent[#recent + 1] = failure end
+end
+recent[#recent + 1] = { holder, now }
+if #recent > MEMORY then table.remove(recent, 1) end
+for _, failure in ipairs(recent) do
+if not holders[failure[1]] then distinct = distinct + 1 end
+holders[failure[1]] = true
+end
+if (held == 0 and #recent or distinct) >= FAILURES then return open_breaker(auth) end
+set_breaker(recent, trying)
+end
+local function take_census(id)
+if learnUntil == 0 or now < quietUntil or now < censusUntil then return {} end
+censusUntil, censusToken = now + CENSUS_DUTY, censusToken + 1
+call('HSET', STATE, ' census', id)
+return { epoch, censusToken }
+end
+local function census_of(id)
+if learnUntil == 0 or now >= censusUntil or call('HGET', STATE, ' census') ~= id then return {} end
+return { epoch, censusToken }
+end
+local function in_force()
+if version == 0 and control == OPEN then return {} end
+return { spec, version, CONTROLS[control], paused_for() }
+end`,
+  enter: `local isDue = false
+local function enter()
+now, clockAt = now + math.max(0, at - clockAt), at
+isDue = now >= due
+if not hasTickets then lose_tickets() end
+end_by_time()
+reap(REAP)
+serve()
+drop_empty()
+end
+local function first_score(key, shift)
+local found = call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
+return found and tonumber(found) + shift or math.huge
+end
+local function next_due()
+local ends = math.min(first_score(HELD, idleMs), first_score(ALIVE, 0))
+if claims > 0 then ends = math.min(ends, first_score(QUEUE, CLAIMED)) end
+return ends
+end
+local function is_calm()
+return waiting + claims + revoking + learnUntil + control + version + staleBelow + openings + failures + trials + perSecond == 0
+end
+local function done(reply)
+serve()
+drop_empty()
+if isDue or due == 0 then due = next_due() end
+space, calm = capped() - headroom, is_calm() and 1 or 0
+local fields = { 'HSET', STATE, ' pulse', struct.pack(PULSE, due, now, clockAt, fence, held) }
+local rest = struct.pack(REST, calm, space, revoking, waiting, claims, capacity, headroom, protectMs, idleMs, connectBoundMs,
+quantumMs, dutyMs, livenessMs, waitersMax, claimMs, perSecond, burst, flagged, eligible, minima, groupCount, stamp, lookMax, probeAfter, probeFailures, epoch, learnUntil, quietUntil, censusUntil, censusToken, farewells,
+version, control, pausedUntil, foreign, staleBelow, tat, openings, openUntil, isAuth, failures, trials)
+if rest ~= loaded[3] then
+fields[5], fields[6] = ' rest', rest
+end
+save_groups(fields)
+call(unpack(fields))
+for _, it in ipairs(wakes) do
+call('PUBLISH', string.sub(STATE, 1, -6) .. 'wake:' .. it.holder, it.id)
+end
+return reply
+end
+if known then enter() end`,
+  'grant-fast': `local id, holder, groupName = ARGV[1], ARGV[2], ARGV[3]
+local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec', id, ' g' .. groupName)
+local at = clock()
+if #ARGV == 5 and loaded[6] and not loaded[5] and loaded[4] == ARGV[4] and loaded[1] == '2' then
+local calm, space, _, _, _, _, _, protectMs, idleMs = struct.unpack('<ddddddddd', loaded[3])
+local due, now, clockAt, fence, held = struct.unpack(PULSE, loaded[2])
+if at > clockAt then now = now + at - clockAt end
+local taken, _, max = struct.unpack('<ddd', loaded[6])
+if calm == 1 and now < due and held < space and taken < max and (held == 0 or call('EXISTS', HELD) == 1) then
+fence = math.max(fence + 1, (now - EPOCH) * FENCES)
+local ends = now + protectMs
+if ends + idleMs < due then due = ends + idleMs end
+call('ZADD', HELD, ends .. '', id)
+call('HSET', STATE, id, struct.pack(LEASE, fence, 0, now, 0, 0, 0, holder, groupName, '-'),
+' pulse', struct.pack(PULSE, due, now, at, fence, held + 1),
+' g' .. groupName, struct.pack('<d', taken + 1) .. string.sub(loaded[6], 9))
+return held + 1 < space and fence or -fence
+end
+end`,
+  groups: `local PLACE, CLAIMED, OTHERS, NO_MAX = 2 ^ 47, 2 ^ 52, '~', 1000000000
+local groups, names, isRenamed = {}, nil, false
+local function group_names()
+if not names then
+names = {}
+local text = groupCount > 0 and call('HGET', STATE, ' names') or ''
+for name in string.gmatch(text, '%S+') do names[#names + 1] = name end
+end
+return names
+end
+local function find_group(name)
+local it = groups[name]
+if it then return it end
+local text = call('HGET', STATE, ' g' .. name)
+if not text then return nil end
+it = { name = name, text = text }
+it.taken, it.min, it.max, it.priority, it.waiting, it.flagged, it.version, it.claimed, it.place = struct.unpack(GROUP, text)
+groups[name] = it
+return it
+end
+local function group_of(name, min, max, priority, limit)
+local it = find_group(name)
+if it then return it end
+if groupCount >= GROUPS - 1 and name ~= OTHERS then return group_of(OTHERS, 0, NO_MAX, 0, 0) end
+if minima + min > limit then min = 0 end
+it = { name = name, taken = 0, min = min, max = max, priority = priority, waiting = 0, flagged = 0, version = 0, claimed = 0, place = -1 }
+groups[name] = it
+table.insert(group_names(), name)
+groupCount, minima, isRenamed = groupCount + 1, minima + min, true
+return it
+end
+local function all_groups()
+local all = {}
+for i, name in ipairs(group_names()) do all[i] = find_group(name) end
+return all
+end
+local function urgent_of(it)
+return math.min(it.waiting, math.max(0, it.min - it.taken))
+end
+local function eligible_of(it)
+return math.min(it.waiting, math.max(0, it.max - it.taken))
+end
+local function change(it, taken, waits, claimed)
+eligible = eligible - eligible_of(it)
+it.taken, it.waiting, it.claimed = it.taken + taken, it.waiting + waits, it.claimed + claimed
+waiting, claims = waiting + waits, claims + claimed
+eligible = eligible + eligible_of(it)
+end
+local function place_of(it)
+if it.place >= 0 then return it.place * PLACE end
+local used, place = {}, 0
+for _, other in ipairs(waiting > 0 and all_groups() or {}) do used[other.place] = true end
+while used[place] do place = place + 1 end
+it.place = place
+return place * PLACE
+end
+local function older_in(it, than)
+if it.waiting == 0 then return 0 end
+local first = it.place * PLACE
+return call('ZCOUNT', QUEUE, whole(first), '(' .. whole(first + than))
+end
+local function drop_empty()
+for name, it in pairs(groups) do
+if it.taken == 0 and it.waiting == 0 and it.version == 0 then
+groups[name], groupCount, minima, isRenamed = nil, groupCount - 1, minima - it.min, true
+if it.text then call('HDEL', STATE, ' g' .. name) end
+for i, each in ipairs(group_names()) do
+if each == name then table.remove(names, i) break end
+end
+end
+end
+end
+local function save_groups(fields)
+for name, it in pairs(groups) do
+if it.waiting == 0 then it.place = -1 end
+local text = struct.pack(GROUP, it.taken, it.min, it.max, it.priority, it.waiting, it.flagged, it.version, it.claimed, it.place)
+if text ~= it.text then
+fields[#fields + 1] = ' g' .. name
+fields[#fields + 1] = text
+end
+end
+if not isRenamed then return end
+fields[#fields + 1] = ' names'
+fields[#fields + 1] = table.concat(names, ' ')
+end`,
+  keys: `local STATE, HELD, REVOKING, QUEUE, ALIVE, TICKETS, FAREWELLS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local SCHEMA = 2
+local EPOCH, FENCES, STAMPS = 1767225600000, 1024, 8
+local REAP, PAGE, DUTIES, HINTS, OFFERS, GROUPS, VICTIMS = 16, 100, 2, 8, 16, 64, 100
+local POLL, RENEWALS, PROBE, PROBE_MAX = 500, 1000, 1000, 60000
+local CONNECT_AFTER_MAX, CENSUS_DUTY, FAREWELLS_MAX = 5000, 5000, 1000
+local WINDOW, FAILURES, MEMORY, TRIALS = 10000, 3, 8, 2
+local OPEN_FOR, OPEN_FOR_MAX, AUTH_FOR, AUTH_FOR_MAX = 500, 15000, 2000, 60000
+local PULSE, REST = '<ddddd', '<dddddddddddddddddddddddddddddddddddddddddd'
+local LEASE, LEASE_END, GROUP, TICKET = '<dddBBBsss', '<ddd', '<ddddddddd', '<dBss'
+local call = redis.call`,
+  leases: `local NOBODY, UNKNOWN_GROUP = '?', 'unknown'
+local LOSSES, LOSS = { 'revoked', 'expired', 'abandoned' }, { revoked = 1, expired = 2, abandoned = 3 }
+local expired = 0
+local function decode(id, text)
+local it, next = { id = id }, nil
+it.fence, it.turn, it.grantedAt, it.probe, it.flag, it.loss, it.holder, it.group, it.session, next = struct.unpack(LEASE, text)
+if it.loss > 0 then it.revokedAt, it.lookAt, it.endAt = struct.unpack(LEASE_END, text, next) end
+return it
+end
+local function read(id)
+local text = call('HGET', STATE, id)
+return text and decode(id, text) or nil
+end
+local function write(it)
+local text = struct.pack(LEASE, it.fence, it.turn, it.grantedAt, it.probe, it.flag, it.loss, it.holder, it.group, it.session)
+if it.loss > 0 then text = text .. struct.pack(LEASE_END, it.revokedAt, it.lookAt, it.endAt) end
+call('HSET', STATE, it.id, text)
+end
+local function owned(id, holder, fence)
+local it = read(id)
+if not it or it.loss > 0 then return nil, it and LOSSES[it.loss] or 'unknown', it end
+if it.fence ~= fence or (it.holder ~= holder and it.holder ~= NOBODY) then return nil, 'unknown', it end
+return it
+end
+local function ends_of(id)
+return tonumber(call('ZSCORE', HELD, id))
+end
+local function protect(id, ends)
+call('ZADD', HELD, ends, id)
+due = math.min(due, ends + idleMs)
+end
+local function next_fence()
+return math.max(fence + 1, (now - EPOCH) * FENCES)
+end
+local function put(id, itsFence, holder, group, probe, session, ends)
+local it = { id = id, fence = itsFence, turn = 0, grantedAt = now, probe = probe, flag = 0, loss = 0,
+holder = holder, group = group.name, session = session }
+fence, held = math.max(fence, itsFence), held + 1
+protect(id, ends)
+change(group, 1, 0, 0)
+return it
+end
+local function bind(it, session)
+if it.session ~= '-' or session == '-' then return end
+it.session = session
+close_breaker()
+end
+local function unflag(it)
+if it.flag == 0 then return end
+local group = find_group(it.group)
+it.flag, flagged, group.flagged = 0, flagged - 1, group.flagged - 1
+end
+local function should_yield(it, group)
+if control == DRAINING or flagged < count() - capped() then return true end
+if it.fence < staleBelow and flagged < math.max(1, headroom) then return true end
+if now - it.grantedAt < quantumMs then return false end
+if group.taken >= group.max and group.flagged < group.waiting then return true end
+if (group.waiting > 0 or group.taken > group.min) and flagged < eligible - math.max(0, room()) then return true end
+return headroom == 0 and count() >= capped()
+end
+local function flag_if_wanted(it)
+if it.flag == 1 then return end
+local group = find_group(it.group)
+if not should_yield(it, group) then return end
+it.flag, flagged, group.flagged = 1, flagged + 1, group.flagged + 1
+end
+local function probe_failed(before)
+probeFailures = before + 1
+probeAfter = now + math.min(PROBE_MAX, PROBE * 2 ^ math.max(0, probeFailures - 1))
+end
+local function remove_held(it)
+unflag(it)
+call('ZREM', HELD, it.id)
+held = held - 1
+change(find_group(it.group), -1, 0, 0)
+end
+local function revoke(it, reason)
+local ended, isBound = math.min(now, ends_of(it.id)), it.session ~= '-'
+local connectOver = (reason == 'abandoned' and now or ended) + connectBoundMs
+remove_held(it)
+it.loss, it.revokedAt, it.lookAt = LOSS[reason], now, isBound and 0 or connectOver
+it.endAt = isBound and ended + idleMs + connectBoundMs or connectOver
+call('ZADD', REVOKING, math.max(now, it.lookAt), it.id)
+write(it)
+revoking, lookMax = revoking + 1, math.max(lookMax, it.lookAt)
+if it.probe == 1 and not isBound then probe_failed(probeFailures) end
+end
+local function remove_revoking(it)
+call('HDEL', STATE, it.id)
+call('ZREM', REVOKING, it.id)
+revoking, probeFailures, probeAfter = revoking - 1, 0, 0
+if revoking == 0 then lookMax = 0 end
+end
+local function reap(limit)
+if held > 0 and now >= due then
+for _, id in ipairs(call('ZRANGEBYSCORE', HELD, '-inf', now - idleMs, 'LIMIT', 0, limit)) do
+revoke(read(id), 'expired')
+expired = expired + 1
+end
+end
+if now >= due then reap_tickets(limit) end
+local surplus = math.min(limit, control == DRAINING and held or debt() - revoking)
+if surplus <= 0 then return end
+for _, id in ipairs(call('ZRANGEBYSCORE', HELD, '-inf', now, 'LIMIT', 0, surplus)) do revoke(read(id), 'revoked') end
+end
+local function duty_of(it)
+local wait = math.max(0, it.lookAt - now)
+call('ZADD', REVOKING, now + wait + dutyMs, it.id)
+return { it.id, it.fence, it.session, wait }
+end
+local function take_duties(duties, limit, upTo)
+if revoking == 0 or #duties >= limit then return duties end
+for _, id in ipairs(call('ZRANGEBYSCORE', REVOKING, '-inf', upTo, 'LIMIT', 0, limit - #duties)) do
+duties[#duties + 1] = duty_of(read(id))
+end
+return duties
+end
+local function pressure(group)
+local free = room()
+local isAtMax = group and group.taken >= group.max and group.waiting > 0
+return (eligible > math.max(0, free) or isAtMax or free <= 0 or control == DRAINING) and 1 or 0
 end
 local function renew_after()
 local longest = math.floor(protectMs / 3)
-if waiters == 0 then return longest end
-return math.min(longest, math.max(math.floor(protectMs / 20), math.ceil(state.held * 1000 / RENEWALS)))
-end
-local function is_whole()
-local expected = (state.held > 0 and 1 or 0) + (state.revoking > 0 and 1 or 0) + (count() > 0 and 1 or 0)
-return redis.call('EXISTS', HELD, REVOKING, RECORDS) == expected
-end
-local function enter()
-local values = redis.call('HMGET', STATE, 'schema', 'spec', unpack(COUNTERS))
+if waiting == 0 then return longest end
+return math.min(longest, math.max(math.floor(protectMs / 20), math.ceil(held * 1000 / RENEWALS)))
+end`,
+  load: `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec')
+local at = clock()`,
+  'release-fast': `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec', ARGV[2])
 local at = clock()
-now = at
-if not values[1] then return false end
-if tonumber(values[1]) > SCHEMA then return false, { 'upgrade', tonumber(values[1]) } end
-for i, name in ipairs(COUNTERS) do
-stored[name] = values[i + 2]
-state[name] = tonumber(values[i + 2])
+if #ARGV == 4 and loaded[5] and loaded[1] == '2' and (ARGV[4] == 'closed' or ARGV[4] == 'unused') then
+local calm = struct.unpack('<d', loaded[3])
+local due, now, clockAt, top, held = struct.unpack(PULSE, loaded[2])
+if at > clockAt then now = now + at - clockAt end
+local fence, _, _, probe, flag, loss, holder, groupName = struct.unpack(LEASE, loaded[5])
+if calm == 1 and now < due and probe + flag + loss == 0 and holder == ARGV[1] and fence == tonumber(ARGV[3]) then
+local group = call('HGET', STATE, ' g' .. groupName)
+local taken, _, _, _, _, _, version = struct.unpack('<ddddddd', group)
+if taken + version > 1 and call('ZREM', HELD, ARGV[2]) == 1 then
+call('HDEL', STATE, ARGV[2])
+call('HSET', STATE, ' pulse', struct.pack(PULSE, due, now, at, top, held - 1),
+' g' .. groupName, struct.pack('<d', taken - 1) .. string.sub(group, 9))
+return 'released'
 end
-if not is_whole() then
+end
+end`,
+  'renew-fast': `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec')
+local at = clock()`,
+  state: `if loaded[1] and tonumber(loaded[1]) > SCHEMA then return { 'upgrade', tonumber(loaded[1]) } end
+local known, hasTickets = loaded[1] == '2', true
+if known then
+local _, _, _, _, heldThere = struct.unpack(PULSE, loaded[2])
+local _, _, revokingThere, waitingThere, claimsThere = struct.unpack('<ddddd', loaded[3])
+local leases, tickets = (heldThere > 0 and 1 or 0) + (revokingThere > 0 and 1 or 0), waitingThere + claimsThere > 0 and 3 or 0
+if call('EXISTS', HELD, REVOKING, QUEUE, ALIVE, TICKETS) ~= leases + tickets then
+known, hasTickets = call('EXISTS', HELD, REVOKING) == leases, false
+end
+end
+local function forget()
+call('DEL', STATE, HELD, REVOKING, QUEUE, ALIVE, TICKETS, FAREWELLS)
+end
+if loaded[1] and not known then
 forget()
-state, stored = {}, {}
-return false
+loaded = {}
 end
-adopt(values[2])
-now = state.now + math.max(0, at - state.clock)
-state.now, state.clock = now, at
-waiters = redis.call('ZCARD', QUEUE)
-if waiters > 0 and redis.call('ZCARD', ALIVE) ~= waiters then
-redis.call('DEL', QUEUE, ALIVE)
-waiters = 0
+local spec = loaded[4]
+local due, now, clockAt, fence, held = struct.unpack(PULSE, loaded[2] or string.rep('\\0', 40))
+local calm, space, revoking, waiting, claims,
+capacity, headroom, protectMs, idleMs, connectBoundMs, quantumMs, dutyMs, livenessMs, waitersMax, claimMs, perSecond, burst,
+flagged, eligible, minima, groupCount,
+stamp, lookMax, probeAfter, probeFailures,
+epoch, learnUntil, quietUntil, censusUntil, censusToken, farewells,
+version, control, pausedUntil, foreign, staleBelow, tat,
+openings, openUntil, isAuth, failures, trials = struct.unpack(REST, loaded[3] or string.rep('\\0', 336))
+local OPEN, PAUSED, DRAINING = 0, 1, 2
+local CONTROLS = { [0] = 'open', 'paused', 'draining' }
+local function whole(value)
+return string.format('%.0f', value)
 end
-reap(REAP)
+local function read_settings(text)
+spec = text
+local values = {}
+for value in string.gmatch(text, '%d+') do values[#values + 1] = tonumber(value) end
+capacity, headroom, protectMs, idleMs, connectBoundMs, quantumMs, dutyMs, livenessMs, waitersMax, claimMs, perSecond, burst =
+unpack(values)
+call('HSET', STATE, ' spec', text)
+due = 0
+end
+local function raise_bound(text)
+local bound = string.match(text, '^%d+,%d+,%d+,%d+,(%d+)')
+local more = bound - connectBoundMs
+if more <= 0 then return end
+read_settings((string.gsub(spec, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. bound)))
+if learnUntil > 0 then learnUntil, quietUntil = learnUntil + more, quietUntil + more end
+end
+local function create(text)
+known, now, clockAt, epoch = true, at, at, at
+call('HSET', STATE, 'schema', SCHEMA)
+read_settings(text)
+learnUntil = now + protectMs + idleMs + connectBoundMs
+quietUntil = now + math.max(connectBoundMs + (perSecond > 0 and CONNECT_AFTER_MAX or 0), dutyMs)
+end
+local function capped()
+return math.max(0, capacity - foreign)
+end
+local function count()
+return held + revoking
+end
+local function debt()
+return math.max(0, held + revoking - capped())
+end
+local function room()
+return capped() - headroom - held - revoking - claims
+end`,
+  tickets: `local wakes = {}
+local function read_ticket(id)
+local text = waiting + claims > 0 and call('HGET', TICKETS, id)
+if not text then return nil end
+local it = { id = id }
+it.stamp, it.listens, it.group, it.holder = struct.unpack(TICKET, text)
+return it
+end
+local function write_ticket(it)
+call('HSET', TICKETS, it.id, struct.pack(TICKET, it.stamp, it.listens, it.group, it.holder))
+end
+local function has_claim(id)
+return claims > 0 and tonumber(call('ZSCORE', QUEUE, id)) < 0
+end
+local function enqueue(it, group)
+call('ZADD', QUEUE, place_of(group) + it.stamp, it.id)
+change(group, 0, 1, 0)
+end
+local function add_ticket(id, order, listens, group, holder)
+local it = { id = id, stamp = order, listens = listens, group = group.name, holder = holder }
+write_ticket(it)
+enqueue(it, group)
+end
+local function claim(it)
+change(find_group(it.group), 1, -1, 1)
+call('ZADD', QUEUE, now + claimMs - CLAIMED, it.id)
+due = math.min(due, now + claimMs)
+wakes[#wakes + 1] = it
+end
+local function forget_ticket(id)
+local it = read_ticket(id)
+if not it then return false end
+local group = find_group(it.group)
+if has_claim(id) then change(group, -1, 0, -1) else change(group, 0, -1, 0) end
+call('ZREM', QUEUE, id)
+call('ZREM', ALIVE, id)
+call('HDEL', TICKETS, id)
 return true
 end
-local function done(reply)
-local changed = {}
-for _, name in ipairs(COUNTERS) do
-local value = state[name] and whole(state[name])
-if value and value ~= stored[name] then
-changed[#changed + 1] = name
-changed[#changed + 1] = value
+local function reap_tickets(limit)
+if waiting + claims == 0 then return end
+for _, id in ipairs(call('ZRANGEBYSCORE', ALIVE, '-inf', now, 'LIMIT', 0, limit)) do forget_ticket(id) end
+if claims == 0 then return end
+for _, id in ipairs(call('ZRANGEBYSCORE', QUEUE, '-inf', whole(now - CLAIMED), 'LIMIT', 0, limit)) do
+local it = read_ticket(id)
+local group = find_group(it.group)
+it.listens = 0
+write_ticket(it)
+change(group, -1, 0, -1)
+enqueue(it, group)
 end
 end
-if #changed > 0 then redis.call('HSET', STATE, unpack(changed)) end
-return reply
-end`;
+local function lose_tickets()
+call('DEL', QUEUE, ALIVE, TICKETS)
+for _, it in ipairs(all_groups()) do change(it, -it.claimed, -it.waiting, -it.claimed) end
+end
+local function is_better(one, other)
+if one.isUrgent ~= other.isUrgent then return one.isUrgent end
+if one.group.priority ~= other.group.priority then return one.group.priority > other.group.priority end
+if one.stamp ~= other.stamp then return one.stamp < other.stamp end
+return one.id < other.id
+end
+local function next_tickets(limit)
+local lines, chosen = {}, {}
+for _, group in ipairs(all_groups()) do
+if group.waiting > 0 then
+local first = group.place * PLACE
+local last = '(' .. whole(first + PLACE)
+lines[#lines + 1] = { group = group, served = 0, first = first,
+ids = call('ZRANGEBYSCORE', QUEUE, whole(first), last, 'WITHSCORES', 'LIMIT', 0, limit) }
+end
+end
+while #chosen < limit do
+local best
+for _, line in ipairs(lines) do
+local group, id, taken = line.group, line.ids[2 * line.served + 1], line.group.taken + line.served
+if id and taken < group.max then
+local one = { id = id, group = group, line = line, isUrgent = taken < group.min,
+stamp = tonumber(line.ids[2 * line.served + 2]) - line.first }
+if not best or is_better(one, best) then best = one end
+end
+end
+if not best then break end
+best.line.served = best.line.served + 1
+chosen[#chosen + 1] = best.id
+end
+return chosen
+end
+local function serve()
+local limit = math.min(room(), OFFERS)
+if limit <= 0 or eligible == 0 or openings > 0 or ban() then return end
+for _, id in ipairs(next_tickets(limit)) do
+local it = read_ticket(id)
+if it.listens == 1 then claim(it) end
+end
+end`,
+} as const;
 
+/** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: '08fabb6fca27f4e1000e4e742a054ce8e84abe5c',
-    body: `local known, upgrade = enter()
-if upgrade then return upgrade end
-local holder, reply = ARGV[1], { 'done' }
-local function bind_late(id, it, session)
-if not bind(it, session) then return end
-if tonumber(redis.call('ZSCORE', REVOKING, id)) == tonumber(it.lookAt) then redis.call('ZADD', REVOKING, now, id) end
-it.lookAt, it.endAt = '0', whole(now + idleMs + connectBoundMs)
-write(id, it)
+    sha1: '858c01181eb4805d30b6a748b509a47df414054c',
+    uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `local holder, reply = ARGV[1], { 'done' }
+local function bind_late(it, session)
+if it.session ~= '-' or session == '-' then return end
+it.session, it.endAt = session, now + idleMs + connectBoundMs
+if tonumber(call('ZSCORE', REVOKING, it.id)) == it.lookAt then call('ZADD', REVOKING, now, it.id) end
+it.lookAt = 0
+write(it)
 end
-local function abandon(id, fence, session)
-local it = known and read(id)
-if not it or it.holder ~= holder or it.fence ~= fence then return 'unknown' end
-if it.isRevoking then
-bind_late(id, it, session)
-else
+local function abandon(id, itsFence, session, outcome)
+if not known then return 'unknown' end
+local it, _, record = owned(id, holder, itsFence)
+if it then
 bind(it, session)
-revoke(id, it, 'abandoned')
-end
+revoke(it, 'abandoned')
+observe(id, it.holder, outcome)
 return 'abandoned'
 end
-for i = 2, #ARGV, 3 do reply[#reply + 1] = abandon(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
+if not record or record.loss == 0 or record.holder ~= holder or record.fence ~= itsFence then return 'unknown' end
+bind_late(record, session)
+return 'abandoned'
+end
+for i = 2, #ARGV, 4 do
+reply[#reply + 1] = abandon(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3])
+end
 return known and done(reply) or reply`,
   },
+  adopt: {
+    sha1: '16cb97d40967f81e7d2db5b2f25723ec947ceaea',
+    uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `if not known then return { 'done', 'refused' } end
+if tonumber(ARGV[1]) ~= epoch or learnUntil > 0 and tonumber(ARGV[2]) ~= censusToken then return done({ 'done', 'refused' }) end
+for i = 5, #ARGV, 3 do
+local id = ARGV[i]
+if not read(id) and not has_left(id) then
+local group = group_of(UNKNOWN_GROUP, 0, NO_MAX, 0, 0)
+write(put(id, tonumber(ARGV[i + 1]), NOBODY, group, 0, ARGV[i + 2], now + protectMs))
+end
+end
+if ARGV[3] == '1' then
+foreign = tonumber(ARGV[4])
+end_learning()
+end
+return done({ 'done', 'adopted' })`,
+  },
   configure: {
-    sha1: '1c431e5db6ea2453e9d957913039c0e3e0c6d246',
-    body: `local known, upgrade = enter()
-if upgrade then return upgrade end
-if not known then create(ARGV[1]) end
+    sha1: '1d22456da2903026bf5ac0e0927007c5d748cb92',
+    uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `local wasKnown = known
+if not known then
+create(ARGV[1])
+enter()
+end
 raise_bound(ARGV[1])
-if ARGV[2] == '1' then state.learnUntil = now end
-return done({ known and 'exists' or 'created', spec, math.max(0, state.learnUntil - now) })`,
+if ARGV[2] == '1' then end_learning() end
+return done({ wasKnown and 'exists' or 'created', spec, math.max(0, learnUntil - now) })`,
   },
   forget: {
-    sha1: '06610b4bf2dff5a071775225b02118b06df5e67f',
-    body: `local _, upgrade = enter()
-if upgrade then return upgrade end
-forget()
+    sha1: '4ad0775e04af629acfa138f7a2994c5100f59893',
+    uses: ['keys', 'clock', 'load', 'state'],
+    body: `forget()
 return { 'done' }`,
   },
   grant: {
-    sha1: 'fb57147938b896ff973737cf4a22cb0c308114e6',
-    body: `local id, again, asked, holder, group, wait = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6] == '1'
-local known, upgrade = enter()
-if upgrade then return upgrade end
-if not known then create(ARGV[7]) end
-local differ = ARGV[7] ~= spec and 1 or 0
-if differ == 1 then raise_bound(ARGV[7]) end
-local function granted(it, duties)
-local protect = math.max(0, tonumber(redis.call('ZSCORE', HELD, id)) - now)
-return done({ 'granted', tonumber(it.fence), protect, idleMs, 0, renew_after(), dutyMs, tonumber(it.probe), pressure(), differ, duties })
+    sha1: '6fb3f09fe57aada550b8fe36372a163cafff25ed',
+    uses: ['keys', 'clock', 'grant-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
+    body: `local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
+local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
+local min, max, priority = string.match(ARGV[10] or '-', '^(%d+),(%d+),(%d+)$')
+if not known then
+create(ARGV[4])
+enter()
+end
+raise_bound(ARGV[4])
+local function differ(group)
+local isOther = min and (group.min ~= tonumber(min) or group.max ~= tonumber(max) or group.priority ~= tonumber(priority))
+return (isOther or ARGV[4] ~= spec) and 1 or 0
+end
+local function granted(it, duties, census)
+local protect, group = math.max(0, ends_of(id) - now), find_group(it.group)
+return done({ 'granted', it.fence, protect, idleMs, math.max(0, protect - protectMs), renew_after(), dutyMs, it.probe,
+pressure(group), differ(group), duties, in_force(), census })
 end
 local it = read(id)
-if it and it.isRevoking then return done({ 'lost', it.reason }) end
+if it and it.loss > 0 then return done({ 'lost', LOSSES[it.loss] }) end
 if it and it.holder ~= holder then return done({ 'lost', 'unknown' }) end
-if it then return granted(it, {}) end
-local ticket = waiters > 0 and tonumber(redis.call('ZSCORE', QUEUE, id) or nil) or nil
+if it then return granted(it, {}, census_of(id)) end
+local ticket = read_ticket(id)
 if again and not ticket then return done({ 'lost', 'unknown' }) end
-if now < state.learnUntil then return done({ 'denied', 'LEARNING', state.learnUntil - now }) end
-local upcoming = math.max(state.stamp + 1, (now - EPOCH) * STAMPS)
-local stamp = ticket or (asked > 0 and asked < upcoming and asked or upcoming)
-local ahead = ticket and redis.call('ZRANK', QUEUE, id) or waiters > 0 and redis.call('ZCOUNT', QUEUE, '-inf', '(' .. whole(stamp)) or 0
-local room = capacity - headroom - count()
-local how, duties, limit, due = 'none', {}, DUTIES, now
-if room > 0 and ahead < (ticket and room + capacity or 1) then
-how = 'room'
-elseif ahead == 0 then
-local free = state.revoking > 0 and redis.call('ZRANGEBYSCORE', REVOKING, '-inf', now, 'LIMIT', 0, 1)[1]
-local victim = state.held > 0 and redis.call('ZRANGEBYSCORE', HELD, '-inf', now, 'LIMIT', 0, 1)[1]
-if count() < capacity and free then
-how = 'takeover'
-elseif count() < capacity and victim then
-how = 'revoke'
-local loser = read(victim)
-revoke(victim, loser, 'revoked')
-duties[1] = duty_of(victim, loser)
-elseif may_probe() then
-how, limit, due = 'probe', PAGE, '+inf'
+local group = ticket and find_group(ticket.group)
+or group_of(groupName, tonumber(min or 0), tonumber(max or NO_MAX), tonumber(priority or 0), capacity - headroom)
+local upcoming = math.max(stamp + 1, (now - EPOCH) * STAMPS)
+local order = ticket and ticket.stamp or asked > 0 and asked < upcoming and asked or upcoming
+local older = older_in(group, order)
+local ahead = claims_ahead(group, older, order)
+local function take(how, victim, census)
+local duties, isProbe = {}, how == 'probe'
+if victim then
+revoke(victim, 'revoked')
+duties[1] = duty_of(victim)
 end
-end
-if how ~= 'none' then
-take_duties(duties, limit, due)
+if not census then take_duties(duties, isProbe and PAGE or DUTIES, isProbe and '+inf' or now) end
+local lease = hold(id, holder, group, isProbe and 1 or 0)
 if ticket then forget_ticket(id) end
-return granted(hold(id, holder, group, how == 'probe'), duties)
+return granted(lease, duties, census or {})
 end
-local retry = retry_after(ahead)
-if not ticket then
-if not wait then return done({ 'denied', 'FULL', retry }) end
-if waiters >= waitersMax then return done({ 'denied', 'QUEUE_FULL', retry }) end
-state.stamp = math.max(state.stamp, stamp)
-if waiters == 0 then redis.call('DEL', ALIVE) end
-redis.call('ZADD', QUEUE, stamp, id)
-waiters = waiters + 1
+local because, forMs = ban()
+if because then
+local isWanted = wait and count() < capped() and (held == 0 or now >= quietUntil + math.floor(protectMs / 2))
+local census = isWanted and take_census(id) or {}
+if census[1] then return take('census', nil, census) end
+else
+local how, victim = decide(group, older, ahead, ticket)
+local tooFar = connect_after() - CONNECT_AFTER_MAX
+if how ~= 'none' and tooFar <= 0 then return take(how, victim) end
+if how ~= 'none' then because, forMs = 'RATE', tooFar end
 end
-redis.call('ZADD', ALIVE, now + livenessMs, id)
-return done({ 'queued', ahead + 1, stamp, retry, pressure(), differ })`,
+local hint = because and (forMs or POLL) or retry_after(ahead)
+if wait and forMs and waitMs and forMs > waitMs then
+if ticket then forget_ticket(id) end
+return done({ 'denied', 'DEADLINE_NEAR', hint, because })
+end
+if ticket then
+ticket.listens = listens
+write_ticket(ticket)
+else
+if not wait then return done({ 'denied', because or 'FULL', hint, '-' }) end
+if waiting + claims >= waitersMax then return done({ 'denied', 'QUEUE_FULL', hint, '-' }) end
+stamp = math.max(stamp, order)
+add_ticket(id, order, listens, group, holder)
+end
+call('ZADD', ALIVE, now + livenessMs, id)
+due = math.min(due, now + livenessMs)
+return done({ 'queued', ahead + 1, order, math.min(POLL, hint), because or '-', pressure(group), differ(group), in_force() })`,
   },
   inspect: {
-    sha1: '6422a29b05b0f8d0ba85d77855ed93a14b60564b',
-    body: `local known, upgrade = enter()
-if upgrade then return upgrade end
-if not known then return { 'unknown' } end
-local limit, entries = math.min(tonumber(ARGV[1]), PAGE), {}
+    sha1: '201940e815a834814118505fe64e360829cb34f7',
+    uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `if not known then return { 'unknown' } end
+local limit, entries, shares = math.min(tonumber(ARGV[1]), PAGE), {}, {}
 local function list(key)
 if #entries >= limit then return end
-for _, id in ipairs(redis.call('ZRANGE', key, 0, limit - #entries - 1)) do
-local it = read(id)
-local isProtected = key == HELD and tonumber(redis.call('ZSCORE', HELD, id)) > now
-local word = it.isRevoking and 'revoking' or isProtected and 'protected' or 'revocable'
-entries[#entries + 1] = { id, tonumber(it.fence), word, it.holder, it.group, it.session, tonumber(it.probe) }
+local found = call('ZRANGE', key, 0, limit - #entries - 1, 'WITHSCORES')
+for i = 1, #found, 2 do
+local it = read(found[i])
+local word = it.loss > 0 and 'revoking' or tonumber(found[i + 1]) > now and 'protected' or 'revocable'
+entries[#entries + 1] = { it.id, it.fence, word, it.holder, it.group, it.session, it.probe }
 end
 end
 list(HELD)
 list(REVOKING)
-local isProtected = redis.call('ZCOUNT', HELD, '(' .. whole(now), '+inf')
-return done({ 'state', spec, state.held, isProtected, state.revoking, waiters, state.flagged,
-math.max(0, state.learnUntil - now), entries })`,
+for i, it in ipairs(all_groups()) do shares[i] = { it.name, it.min, it.max, it.priority, it.taken, it.waiting } end
+local protected = call('ZCOUNT', HELD, '(' .. whole(now), '+inf')
+return done({ 'state', spec, held, protected, revoking, waiting + claims, flagged, math.max(0, learnUntil - now), claims,
+debt(), foreign, epoch, version, CONTROLS[control], phase(), shares, entries })`,
+  },
+  operate: {
+    sha1: 'cd421f659765484d08da9d32955ab51802a96783',
+    uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `if not known then return { 'done', 'unknown' } end
+local kind, handlers = ARGV[1], {}
+function handlers.pause()
+pause(tonumber(ARGV[2]))
+end
+function handlers.resume()
+control = OPEN
+close_breaker()
+end
+function handlers.drain()
+control = DRAINING
+end
+function handlers.reconnect()
+staleBelow = next_fence()
+end
+function handlers.observe()
+observe('', ARGV[2], ARGV[3])
+return 'done'
+end
+function handlers.resize()
+local most, kept, next = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]) or version + 1
+if next <= version then return 'stale' end
+if minima > most - kept then return 'refused' end
+read_settings((string.gsub(spec, '^%d+,%d+', ARGV[2] .. ',' .. ARGV[3])))
+version = next
+return 'done'
+end
+function handlers.share()
+local min, max, priority = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local group = group_of(ARGV[2], 0, NO_MAX, 0, 0)
+local next = tonumber(ARGV[6]) or group.version + 1
+if next <= group.version then return 'stale' end
+if minima - group.min + min > capacity - headroom then return 'refused' end
+minima = minima - group.min + min
+eligible = eligible - eligible_of(group)
+group.min, group.max, group.priority, group.version = min, max, priority, next
+eligible = eligible + eligible_of(group)
+return 'done'
+end
+local word = handlers[kind]()
+if not word then
+version, word = version + 1, 'done'
+end
+return done({ 'done', word })`,
   },
   park: {
-    sha1: 'f83adcb2b3a6c73efce5cbdfca10f51959dc50f2',
-    body: `local known, upgrade = enter()
-if upgrade then return upgrade end
-local holder, outcomes = ARGV[1], {}
-for i = 2, #ARGV, 4 do
-local id, fence, turn, session = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-local it, loss
-if known then it, loss = owned(id, holder, fence) end
-if it then
-local ends = tonumber(redis.call('ZSCORE', HELD, id))
-local isBinding, isNew = bind(it, session), tonumber(turn) > tonumber(it.turn)
-if isNew then
-it.turn = turn
-ends = math.min(now, ends)
-redis.call('ZADD', HELD, ends, id)
+    sha1: 'b11dde43ed69d5abe116fda32dcf893db6f4468c',
+    uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `local holder, outcomes, last = ARGV[1], {}, nil
+local function park(id, itsFence, turn, session)
+local it, loss, record = owned(id, holder, itsFence)
+if record and record.loss == 0 and record.holder == holder then last = record.group end
+if not it then return { 'lost', loss } end
+local ends = ends_of(id)
+bind(it, session)
+if turn > it.turn then
+it.turn, ends = turn, math.min(now, ends)
+protect(id, ends)
 flag_if_wanted(it)
 end
-if isNew or isBinding then write(id, it) end
-if ends > now then
-outcomes[#outcomes + 1] = { 'held', ends - now }
-else
-outcomes[#outcomes + 1] = { it.flag == '1' and 'yield' or 'parked' }
+write(it)
+if ends > now then return { 'held', ends - now } end
+return { it.flag == 1 and 'yield' or 'parked' }
 end
-else
-outcomes[#outcomes + 1] = { 'lost', loss or 'unknown' }
+for i = 2, #ARGV, 4 do
+outcomes[#outcomes + 1] = known and park(ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3]) or { 'lost', 'unknown' }
 end
-end
-if not known then return { 'parked', 0, outcomes } end
-return done({ 'parked', pressure(), outcomes })`,
+if not known then return { 'parked', 0, outcomes, {} } end
+return done({ 'parked', pressure(last and find_group(last)), outcomes, in_force() })`,
   },
   release: {
-    sha1: '6a45699d1c4dfb673df9a8a5e1c47b73a0f03740',
-    body: `local known, upgrade = enter()
-if upgrade then return upgrade end
-local holder, reply = ARGV[1], { 'done' }
-local function release(id, fence, outcome)
+    sha1: 'ccbc0f7def143fdfe7829f8641cc9c904c82069d',
+    uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `local holder, reply = ARGV[1], { 'done' }
+local function release(id, itsFence, outcome)
 if not known then return 'unknown' end
 if forget_ticket(id) then return 'released' end
 local it = read(id)
-if not it or it.holder ~= holder or (it.fence ~= fence and fence ~= '0') then return 'unknown' end
-local failuresBefore = state.probeFailures
-remove(id, it)
-if it.probe == '1' and outcome == 'refused' then probe_failed(failuresBefore) end
+if not it and learnUntil > 0 then bid_farewell(id) end
+if not it or (it.holder ~= holder and it.holder ~= NOBODY) then return 'unknown' end
+if it.fence ~= itsFence and itsFence ~= 0 then return 'unknown' end
+local before = probeFailures
+if it.loss > 0 then
+remove_revoking(it)
+else
+remove_held(it)
+call('HDEL', STATE, id)
+end
+if it.probe == 1 and outcome == 'refused' then probe_failed(before) end
+observe(id, it.holder, outcome)
 return 'released'
 end
-for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
+for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]) end
 return known and done(reply) or reply`,
   },
   renew: {
-    sha1: 'f4f4238f192e293b4565bee35616910c9df2b2c6',
-    body: `local known, upgrade = enter()
-if upgrade then return upgrade end
-local holder, outcomes, anyHeld = ARGV[1], {}, false
-for i = 2, #ARGV, 5 do
-local id, fence, turn, session, idle = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4] == '1'
-local it, loss
-if known then it, loss = owned(id, holder, fence) end
-if it then
-anyHeld = true
-local isBinding, isNew = bind(it, session), tonumber(turn) > tonumber(it.turn)
-if isNew then
+    sha1: '40b76b3ceb89eb54165223f1e09241ac9c5ac6ae',
+    uses: ['keys', 'clock', 'renew-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `local holder, outcomes, last, anyHeld = ARGV[1], {}, nil, false
+if not known and ARGV[2] ~= '-' then
+create(ARGV[2])
+enter()
+end
+local function restore(text, itsVersion, word, pausedFor)
+if text == '-' or itsVersion <= version then return end
+version = itsVersion
+for number, name in pairs(CONTROLS) do
+if name == word then control = number end
+end
+if control == PAUSED then pause(pausedFor) end
+read_settings(text)
+end
+local function registered(at, record)
+local id, session, group = ARGV[at], ARGV[at + 3], ARGV[at + 5]
+if record or learnUntil == 0 or group == '-' or session == '-' or has_left(id) then return nil end
+restore(ARGV[at + 6], tonumber(ARGV[at + 7]), ARGV[at + 8], tonumber(ARGV[at + 9]))
+return put(id, tonumber(ARGV[at + 1]), holder, group_of(group, 0, NO_MAX, 0, 0), 0, session, now + protectMs)
+end
+local function take_over(it, name)
+if it.holder ~= NOBODY then return end
+it.holder = holder
+if name == '-' then return end
+unflag(it)
+change(find_group(it.group), -1, 0, 0)
+local group = group_of(name, 0, NO_MAX, 0, 0)
+change(group, 1, 0, 0)
+it.group = group.name
+end
+local function renew(at)
+local id, turn, session = ARGV[at], tonumber(ARGV[at + 2]), ARGV[at + 3]
+local it, loss, record = owned(id, holder, tonumber(ARGV[at + 1]))
+it = it or registered(at, record)
+if not it then
+local isForgotten = learnUntil > 0 and not record and not has_left(id)
+return isForgotten and { 'forgotten' } or { 'lost', loss }
+end
+take_over(it, ARGV[at + 5])
+bind(it, session)
+if turn > it.turn then
 it.turn = turn
 unflag(it)
-redis.call('ZADD', HELD, now + protectMs, id)
-if idle then flag_if_wanted(it) end
+protect(id, math.max(now + protectMs, ends_of(id)))
+if ARGV[at + 4] == '1' then flag_if_wanted(it) end
 end
-if isNew or isBinding then write(id, it) end
-local protect = math.max(0, tonumber(redis.call('ZSCORE', HELD, id)) - now)
-outcomes[#outcomes + 1] = { 'held', protect, tonumber(it.flag) }
-else
-outcomes[#outcomes + 1] = { 'lost', loss or 'unknown' }
+write(it)
+anyHeld = true
+return { 'held', math.max(0, ends_of(id) - now), it.flag }
 end
+for at = 3, #ARGV, 10 do
+outcomes[#outcomes + 1] = known and renew(at) or { 'forgotten' }
 end
-if not known then return { 'renewed', 0, 0, 0, outcomes, {} } end
+if not known then return { 'renewed', 0, 0, 0, outcomes, {}, {}, {} } end
+for at = 3, #ARGV, 10 do
+local it = read(ARGV[at])
+if it and it.loss == 0 and it.holder == holder then last = find_group(it.group) end
+end
 local duties = anyHeld and take_duties({}, DUTIES, now) or {}
-return done({ 'renewed', pressure(), renew_after(), dutyMs, outcomes, duties })`,
+local census = anyHeld and take_census('') or {}
+return done({ 'renewed', pressure(last), renew_after(), dutyMs, outcomes, duties, in_force(), census })`,
   },
   settle: {
-    sha1: 'b4eb9a96350be52e635440f952b1579fdc1871cd',
-    body: `local known, upgrade = enter()
-if upgrade then return upgrade end
-local by, byFence, reply = ARGV[1], ARGV[2], { 'done' }
+    sha1: 'fcb2b8ba0887c7d10ef3dac45fc8b1098bee35d9',
+    uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
-if it.session == '-' then return seen or now >= tonumber(it.lookAt) end
+if it.session == '-' then return seen or now >= it.lookAt end
 if string.sub(it.session, 1, #server + 1) == server .. '.' then return true end
 local looker = read(by)
-return looker and not looker.isRevoking and looker.fence == byFence and tonumber(looker.grantedAt) >= tonumber(it.revokedAt)
+return looker and looker.loss == 0 and looker.fence == byFence and looker.grantedAt >= it.revokedAt
 end
 local function settle(id, kind, seen, server)
 local it = known and read(id)
-if not it or not it.isRevoking then return 'unknown' end
+if not it or it.loss == 0 then return 'unknown' end
 if kind == 'cannot' then
-redis.call('ZADD', REVOKING, math.max(now, tonumber(it.lookAt)), id)
+call('ZADD', REVOKING, math.max(now, it.lookAt), id)
 return 'kept'
 end
 if not is_proof(it, seen, server) then return 'kept' end
-remove(id, it)
+remove_revoking(it)
 return 'settled'
 end
 for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2] == '1', ARGV[i + 3]) end
 return known and done(reply) or reply`,
   },
   sweep: {
-    sha1: '5cc061f016a42228f68c66f9fcb59f21b2ae8361',
-    body: `local known, upgrade = enter()
-if upgrade then return upgrade end
-if not known then return { 'swept', 0, 0, 0, 0, {} } end
+    sha1: '1a62096a4556896ca5fed3f5a3ba5fb3308de25e',
+    uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `if not known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 reap(PAGE)
 local duties = take_duties({}, math.min(tonumber(ARGV[1]), PAGE), now)
-return done({ 'swept', expired, state.held, state.revoking, dutyMs, duties })`,
+local census = take_census('')
+return done({ 'swept', expired, held, revoking, dutyMs, duties, census })`,
   },
 } as const;

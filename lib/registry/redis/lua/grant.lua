@@ -1,66 +1,85 @@
 -- grant: one lease, or a place in the queue, or a refusal; also a waiter's poll.
--- ARGV: lease id, again (0|1), order stamp (0 for none), holder, group, wait (0|1), settings
--- Replies: granted, fence, protect ms, idle ms, connect after ms, renew after ms, duty ms, probe, pressure, differ, duties
---        | queued, position, stamp, retry after ms, pressure, differ | denied, reason, retry after ms | lost, reason
-local id, again, asked, holder, group, wait = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6] == '1'
-local known, upgrade = enter()
-if upgrade then return upgrade end
-if not known then create(ARGV[7]) end
-local differ = ARGV[7] ~= spec and 1 or 0
-if differ == 1 then raise_bound(ARGV[7]) end
+-- uses: keys clock grant-fast state control groups tickets leases enter admit
+-- ARGV: lease id, holder, group, settings, wait (0|1); and where one of these is out of the ordinary: again (0|1),
+--       order stamp (0 for none), wait ms ('-': not told), listens (0|1), share (min,max,priority, or '-')
+-- Replies: granted, fence, protect ms, idle ms, connect after ms, renew after ms, duty ms, probe, pressure, differ, duties, in force, census
+--        | fence, negative under pressure: granted, in the settings of the caller, and nothing else to tell
+--        | queued, position, stamp, retry after ms, because, pressure, differ, in force
+--        | denied, reason, retry after ms, because | lost, reason
+local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
+local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
+local min, max, priority = string.match(ARGV[10] or '-', '^(%d+),(%d+),(%d+)$')
+if not known then
+  create(ARGV[4])
+  enter()
+end
+raise_bound(ARGV[4])
 
-local function granted(it, duties)
-  local protect = math.max(0, tonumber(redis.call('ZSCORE', HELD, id)) - now)
-  return done({ 'granted', tonumber(it.fence), protect, idleMs, 0, renew_after(), dutyMs, tonumber(it.probe), pressure(), differ, duties })
+local function differ(group)
+  local isOther = min and (group.min ~= tonumber(min) or group.max ~= tonumber(max) or group.priority ~= tonumber(priority))
+  return (isOther or ARGV[4] ~= spec) and 1 or 0
 end
 
+local function granted(it, duties, census)
+  local protect, group = math.max(0, ends_of(id) - now), find_group(it.group)
+  return done({ 'granted', it.fence, protect, idleMs, math.max(0, protect - protectMs), renew_after(), dutyMs, it.probe,
+    pressure(group), differ(group), duties, in_force(), census })
+end
+
+-- An id that the registry knows, or must not take for new (L3, L5).
 local it = read(id)
-if it and it.isRevoking then return done({ 'lost', it.reason }) end
+if it and it.loss > 0 then return done({ 'lost', LOSSES[it.loss] }) end
 if it and it.holder ~= holder then return done({ 'lost', 'unknown' }) end
-if it then return granted(it, {}) end
-local ticket = waiters > 0 and tonumber(redis.call('ZSCORE', QUEUE, id) or nil) or nil
+if it then return granted(it, {}, census_of(id)) end
+local ticket = read_ticket(id)
 if again and not ticket then return done({ 'lost', 'unknown' }) end
-if now < state.learnUntil then return done({ 'denied', 'LEARNING', state.learnUntil - now }) end
 
-local upcoming = math.max(state.stamp + 1, (now - EPOCH) * STAMPS)
-local stamp = ticket or (asked > 0 and asked < upcoming and asked or upcoming)
-local ahead = ticket and redis.call('ZRANK', QUEUE, id) or waiters > 0 and redis.call('ZCOUNT', QUEUE, '-inf', '(' .. whole(stamp)) or 0
+local group = ticket and find_group(ticket.group)
+  or group_of(groupName, tonumber(min or 0), tonumber(max or NO_MAX), tonumber(priority or 0), capacity - headroom)
+local upcoming = math.max(stamp + 1, (now - EPOCH) * STAMPS)
+local order = ticket and ticket.stamp or asked > 0 and asked < upcoming and asked or upcoming
+local older = older_in(group, order)
+local ahead = claims_ahead(group, older, order)
 
--- The decision; its reasons are with decideAdmission in policy.ts.
-local room = capacity - headroom - count()
-local how, duties, limit, due = 'none', {}, DUTIES, now
-if room > 0 and ahead < (ticket and room + capacity or 1) then
-  how = 'room'
-elseif ahead == 0 then
-  local free = state.revoking > 0 and redis.call('ZRANGEBYSCORE', REVOKING, '-inf', now, 'LIMIT', 0, 1)[1]
-  local victim = state.held > 0 and redis.call('ZRANGEBYSCORE', HELD, '-inf', now, 'LIMIT', 0, 1)[1]
-  if count() < capacity and free then
-    how = 'takeover'
-  elseif count() < capacity and victim then
-    how = 'revoke'
-    local loser = read(victim)
-    revoke(victim, loser, 'revoked')
-    duties[1] = duty_of(victim, loser)
-  elseif may_probe() then
-    how, limit, due = 'probe', PAGE, '+inf'
+local function take(how, victim, census)
+  local duties, isProbe = {}, how == 'probe'
+  if victim then
+    revoke(victim, 'revoked')
+    duties[1] = duty_of(victim)
   end
-end
-
-if how ~= 'none' then
-  take_duties(duties, limit, due)
+  if not census then take_duties(duties, isProbe and PAGE or DUTIES, isProbe and '+inf' or now) end
+  local lease = hold(id, holder, group, isProbe and 1 or 0)
   if ticket then forget_ticket(id) end
-  return granted(hold(id, holder, group, how == 'probe'), duties)
+  return granted(lease, duties, census or {})
 end
 
-local retry = retry_after(ahead)
-if not ticket then
-  if not wait then return done({ 'denied', 'FULL', retry }) end
-  if waiters >= waitersMax then return done({ 'denied', 'QUEUE_FULL', retry }) end
-  state.stamp = math.max(state.stamp, stamp)
-  -- Left behind by a queue that was evicted.
-  if waiters == 0 then redis.call('DEL', ALIVE) end
-  redis.call('ZADD', QUEUE, stamp, id)
-  waiters = waiters + 1
+local because, forMs = ban()
+if because then
+  -- A newcomer makes the census only where no holder does.
+  local isWanted = wait and count() < capped() and (held == 0 or now >= quietUntil + math.floor(protectMs / 2))
+  local census = isWanted and take_census(id) or {}
+  if census[1] then return take('census', nil, census) end
+else
+  local how, victim = decide(group, older, ahead, ticket)
+  local tooFar = connect_after() - CONNECT_AFTER_MAX
+  if how ~= 'none' and tooFar <= 0 then return take(how, victim) end
+  if how ~= 'none' then because, forMs = 'RATE', tooFar end
 end
-redis.call('ZADD', ALIVE, now + livenessMs, id)
-return done({ 'queued', ahead + 1, stamp, retry, pressure(), differ })
+
+local hint = because and (forMs or POLL) or retry_after(ahead)
+if wait and forMs and waitMs and forMs > waitMs then
+  if ticket then forget_ticket(id) end
+  return done({ 'denied', 'DEADLINE_NEAR', hint, because })
+end
+if ticket then
+  ticket.listens = listens
+  write_ticket(ticket)
+else
+  if not wait then return done({ 'denied', because or 'FULL', hint, '-' }) end
+  if waiting + claims >= waitersMax then return done({ 'denied', 'QUEUE_FULL', hint, '-' }) end
+  stamp = math.max(stamp, order)
+  add_ticket(id, order, listens, group, holder)
+end
+call('ZADD', ALIVE, now + livenessMs, id)
+due = math.min(due, now + livenessMs)
+return done({ 'queued', ahead + 1, order, math.min(POLL, hint), because or '-', pressure(group), differ(group), in_force() })

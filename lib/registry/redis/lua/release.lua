@@ -1,20 +1,27 @@
 -- release: gives leases back whose connection was never started, was refused, or was seen to end; cancels a ticket.
+-- uses: keys clock release-fast state control groups tickets leases enter
 -- ARGV: holder, then for each lease: id, fence (0: never told), outcome
--- Reply: done, released | unknown ...
-local known, upgrade = enter()
-if upgrade then return upgrade end
+-- Replies: done, released | unknown ... | released
 local holder, reply = ARGV[1], { 'done' }
 
-local function release(id, fence, outcome)
+local function release(id, itsFence, outcome)
   if not known then return 'unknown' end
   if forget_ticket(id) then return 'released' end
   local it = read(id)
-  if not it or it.holder ~= holder or (it.fence ~= fence and fence ~= '0') then return 'unknown' end
-  local failuresBefore = state.probeFailures
-  remove(id, it)
-  if it.probe == '1' and outcome == 'refused' then probe_failed(failuresBefore) end
+  if not it and learnUntil > 0 then bid_farewell(id) end
+  if not it or (it.holder ~= holder and it.holder ~= NOBODY) then return 'unknown' end
+  if it.fence ~= itsFence and itsFence ~= 0 then return 'unknown' end
+  local before = probeFailures
+  if it.loss > 0 then
+    remove_revoking(it)
+  else
+    remove_held(it)
+    call('HDEL', STATE, id)
+  end
+  if it.probe == 1 and outcome == 'refused' then probe_failed(before) end
+  observe(id, it.holder, outcome)
   return 'released'
 end
 
-for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
+for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]) end
 return known and done(reply) or reply

@@ -1,27 +1,26 @@
 -- settle: reports looks at the database; what is proven gone no longer counts.
+-- uses: keys clock load state control groups tickets leases enter
 -- ARGV: lease the look was made through ('-' for none), its fence, then for each entry: id, absent | cannot, seen (0|1), server
 -- Reply: done, settled | kept | unknown ...
-local known, upgrade = enter()
-if upgrade then return upgrade end
-local by, byFence, reply = ARGV[1], ARGV[2], { 'done' }
+local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 
 local function is_proof(it, seen, server)
-  if it.session == '-' then return seen or now >= tonumber(it.lookAt) end
+  if it.session == '-' then return seen or now >= it.lookAt end
   if string.sub(it.session, 1, #server + 1) == server .. '.' then return true end
   -- Another server's list proves nothing, unless the looker connected after the revocation: then the endpoint has moved on.
   local looker = read(by)
-  return looker and not looker.isRevoking and looker.fence == byFence and tonumber(looker.grantedAt) >= tonumber(it.revokedAt)
+  return looker and looker.loss == 0 and looker.fence == byFence and looker.grantedAt >= it.revokedAt
 end
 
 local function settle(id, kind, seen, server)
   local it = known and read(id)
-  if not it or not it.isRevoking then return 'unknown' end
+  if not it or it.loss == 0 then return 'unknown' end
   if kind == 'cannot' then
-    redis.call('ZADD', REVOKING, math.max(now, tonumber(it.lookAt)), id)
+    call('ZADD', REVOKING, math.max(now, it.lookAt), id)
     return 'kept'
   end
   if not is_proof(it, seen, server) then return 'kept' end
-  remove(id, it)
+  remove_revoking(it)
   return 'settled'
 end
 
