@@ -17,17 +17,31 @@ const MAX_LINES = 59;
 const PARTS = 'parts/';
 const COMMAND = 'node .ci/embed-lua.ts';
 
-/** The same tokens without comments, indentation and empty lines; strings are copied as they are. */
-export const stripLua = (text: string): string => {
+/** `local NAME, OTHER = 1, 'text'`: names for literals. */
+const CONSTANTS = /^local ([A-Z_]+(?:, [A-Z_]+)*) = ((?:\d+|'[^']*')(?:, (?:\d+|'[^']*'))*)$/gm;
+
+const constantsIn = (text: string): (readonly [string, string])[] =>
+  [...text.matchAll(CONSTANTS)].flatMap(([, names = '', values = '']) => {
+    const literals = values.split(', ');
+    return names.split(', ').map((name, at): [string, string] => [name, literals[at] ?? 'nil']);
+  });
+
+/**
+ * The same tokens without comments, indentation and empty lines, and with each constant in the place of its name: a function of
+ * Lua has 200 locals, and every one that it makes costs time in every call. Strings are copied as they are.
+ */
+export const stripLua = (text: string, constants: ReadonlyMap<string, string> = new Map()): string => {
+  const code = text.replaceAll(CONSTANTS, '');
   const lexer = luaparse.parse({ wait: true, luaVersion: '5.1' });
-  lexer.write(text);
+  lexer.write(code);
   let stripped = '';
   let end = 0;
   for (let token = lexer.lex(); token.value !== '<eof>'; token = lexer.lex()) {
     const [start, next] = token.range;
-    const gap = text.slice(end, start);
+    const gap = code.slice(end, start);
     const separator = gap.includes('\n') ? '\n' : gap && ' ';
-    stripped += (stripped && separator) + text.slice(start, next);
+    const word = code.slice(start, next);
+    stripped += (stripped && separator) + (constants.get(word) ?? word);
     end = next;
   }
   return stripped;
@@ -48,7 +62,8 @@ const partFile = (name: string): string => `${PARTS}${name}.lua`;
 
 /** The TypeScript module for the Lua files of a folder, by file name. */
 export const embedLua = (files: ReadonlyMap<string, string>): string => {
-  const stripped = new Map([...files].map(([file, text]) => [file, stripLua(text)]));
+  const constants = new Map([...files.values()].flatMap(constantsIn));
+  const stripped = new Map([...files].map(([file, text]) => [file, stripLua(text, constants)]));
   const textOf = (file: string): string => stripped.get(file) ?? '';
   const parts = [...stripped.keys()]
     .filter(isPart)

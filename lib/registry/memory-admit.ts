@@ -25,9 +25,7 @@ export const grant = (book: LeaseBook, request: GrantRequest): GrantReply => {
   const ticket = book.tickets.get(request.leaseId);
   const group = ticket?.group ?? book.groups.of(request.group, request.share, capacity - headroom);
   const stamp = ticket?.stamp ?? book.stampFor(request.stamp);
-  const reply = decide(book, { request, group, ticket, stamp });
-  book.groups.dropEmpty(group);
-  return reply;
+  return decide(book, { request, group, ticket, stamp });
 };
 
 /** The answer to an id the registry knows, or must not take for new (L3, L5); undefined: an ask to decide. */

@@ -47,7 +47,13 @@ export class LeaseBook {
     this.expired = 0;
     this.control.enter(this.now);
     this.reap(LIMITS.reapMax);
+    this.finish();
+  }
+
+  /** Last step of every transition: whoever can be served by what it freed is, and groups without anything are dropped. */
+  finish(): void {
     this.serve();
+    this.groups.dropEmpty();
   }
 
   /** The capacity, less the sessions that are not ours. */
@@ -159,7 +165,6 @@ export class LeaseBook {
     lease.group = this.groups.of(name);
     this.groups.take(before, -1);
     this.groups.take(lease.group, 1);
-    this.groups.dropEmpty(before);
   }
 
   flagIfWanted(lease: Held): void {
@@ -228,7 +233,6 @@ export class LeaseBook {
     this.held.delete(lease.id);
     this.protectedUntil.delete(lease.id);
     this.groups.take(lease.group, -1);
-    this.groups.dropEmpty(lease.group);
   }
 
   /** The earliest moment at which something known can change for the caller with `ahead` others before it. */

@@ -67,10 +67,13 @@ export class Groups {
     group.version = version;
   }
 
-  /** A record that says nothing is dropped, so that names which come and go do not fill the table. */
-  dropEmpty(group: Group): void {
-    if (group.taken > 0 || group.queue.size > 0 || group.version > 0) return;
-    if (this.#groups.delete(group.name)) this.minima -= group.share.min;
+  /** Records that say nothing are dropped, so that names which come and go do not fill the table. */
+  dropEmpty(): void {
+    for (const { name, share, taken, queue, version } of this.all()) {
+      if (taken > 0 || queue.size > 0 || version > 0) continue;
+      this.#groups.delete(name);
+      this.minima -= share.min;
+    }
   }
 
   #change(group: Group, change: () => void): void {

@@ -104,6 +104,5 @@ const setShare = (book: LeaseBook, operation: Operation & { kind: 'share' }): Op
         ? 'refused'
         : 'done';
   if (reply === 'done') book.groups.setShare(group, operation.share, version);
-  else book.groups.dropEmpty(group);
   return reply;
 };

@@ -21,7 +21,7 @@ return ahead
 end
 local function victim_for(own)
 if held == 0 then return nil end
-local ids = call('ZRANGEBYSCORE', HELD, '-inf', now, 'LIMIT', 0, VICTIMS)
+local ids = call('ZRANGEBYSCORE', HELD, '-inf', now, 'LIMIT', 0, 100)
 local isFull = own.taken >= own.max
 for _, id in ipairs(ids) do
 local it = read(id)
@@ -35,7 +35,7 @@ return nil
 end
 local function may_probe()
 if held > 0 or revoking == 0 or now < probeAfter or now < lookMax then return false end
-for _, id in ipairs(call('ZRANGE', REVOKING, 0, PAGE - 1)) do
+for _, id in ipairs(call('ZRANGE', REVOKING, 0, 100 - 1)) do
 if now >= read(id).endAt then return true end
 end
 return false
@@ -74,8 +74,8 @@ local found = call('ZRANGEBYSCORE', key, '(' .. whole(now), '+inf', 'WITHSCORES'
 return found and tonumber(found) or math.huge
 end
 local function retry_after(ahead)
-if ahead >= HINTS then return POLL end
-return math.min(POLL, next_after(HELD, ahead) - now, next_after(REVOKING, ahead) - now)
+if ahead >= 8 then return 500 end
+return math.min(500, next_after(HELD, ahead) - now, next_after(REVOKING, ahead) - now)
 end`,
   clock: `local function clock()
 local time = redis.pcall('TIME')
@@ -118,8 +118,8 @@ return openings == 0 and 'closed' or now < openUntil and 'open' or 'half-open'
 end
 local function open_breaker(auth)
 openings, isAuth = openings + 1, auth
-local base, most = OPEN_FOR, OPEN_FOR_MAX
-if auth == 1 then base, most = AUTH_FOR, AUTH_FOR_MAX end
+local base, most = 500, 15000
+if auth == 1 then base, most = 2000, 60000 end
 openUntil = now + math.min(most, base * 2 ^ (openings - 1))
 set_breaker({}, {})
 end
@@ -129,20 +129,20 @@ if farewells > 0 then call('DEL', FAREWELLS) end
 farewells = 0
 end
 local function bid_farewell(id)
-if farewells < FAREWELLS_MAX then farewells = farewells + call('SADD', FAREWELLS, id) end
+if farewells < 1000 then farewells = farewells + call('SADD', FAREWELLS, id) end
 end
 local function has_left(id)
 return farewells > 0 and call('SISMEMBER', FAREWELLS, id) == 1
 end
 local function pause(forMs)
-control, pausedUntil = PAUSED, forMs > 0 and now + forMs or 0
+control, pausedUntil = 1, forMs > 0 and now + forMs or 0
 end
 local function paused_for()
-return control == PAUSED and pausedUntil > 0 and math.max(0, pausedUntil - now) or 0
+return control == 1 and pausedUntil > 0 and math.max(0, pausedUntil - now) or 0
 end
 local function end_by_time()
 if learnUntil > 0 and now >= learnUntil then end_learning() end
-if control == PAUSED and pausedUntil > 0 and now >= pausedUntil then control = OPEN end
+if control == 1 and pausedUntil > 0 and now >= pausedUntil then control = 0 end
 if trials == 0 then return end
 local _, trying = breaker_lists()
 for _, trial in ipairs(trying) do
@@ -153,11 +153,11 @@ local function ban()
 local because, forMs
 if learnUntil > 0 then
 because, forMs = 'LEARNING', quietUntil - now
-elseif control == PAUSED then
+elseif control == 1 then
 because, forMs = 'PAUSED', paused_for()
-elseif control == DRAINING then
+elseif control == 2 then
 because, forMs = 'DRAINING', 0
-elseif openings > 0 and (now < openUntil or trials >= TRIALS) then
+elseif openings > 0 and (now < openUntil or trials >= 2) then
 because, forMs = 'BREAKER', openUntil - now
 end
 return because, forMs and forMs > 0 and forMs or nil
@@ -178,20 +178,20 @@ if now_is == 'half-open' then return open_breaker(auth) end
 local failing, trying = breaker_lists()
 local recent, holders, distinct = {}, {}, 0
 for _, failure in ipairs(failing) do
-if failure[2] > now - WINDOW then recent[#recent + 1] = failure end
+if failure[2] > now - 10000 then recent[#recent + 1] = failure end
 end
 recent[#recent + 1] = { holder, now }
-if #recent > MEMORY then table.remove(recent, 1) end
+if #recent > 8 then table.remove(recent, 1) end
 for _, failure in ipairs(recent) do
 if not holders[failure[1]] then distinct = distinct + 1 end
 holders[failure[1]] = true
 end
-if (held == 0 and #recent or distinct) >= FAILURES then return open_breaker(auth) end
+if (held == 0 and #recent or distinct) >= 3 then return open_breaker(auth) end
 set_breaker(recent, trying)
 end
 local function take_census(id)
 if learnUntil == 0 or now < quietUntil or now < censusUntil then return {} end
-censusUntil, censusToken = now + CENSUS_DUTY, censusToken + 1
+censusUntil, censusToken = now + 5000, censusToken + 1
 call('HSET', STATE, ' census', id)
 return { epoch, censusToken }
 end
@@ -200,7 +200,7 @@ if learnUntil == 0 or now >= censusUntil or call('HGET', STATE, ' census') ~= id
 return { epoch, censusToken }
 end
 local function in_force()
-if version == 0 and control == OPEN then return {} end
+if version == 0 and control == 0 then return {} end
 return { spec, version, CONTROLS[control], paused_for() }
 end`,
   enter: `local isDue = false
@@ -209,7 +209,7 @@ now, clockAt = now + math.max(0, at - clockAt), at
 isDue = now >= due
 if not hasTickets then lose_tickets() end
 end_by_time()
-reap(REAP)
+reap(16)
 serve()
 drop_empty()
 end
@@ -219,7 +219,7 @@ return found and tonumber(found) + shift or math.huge
 end
 local function next_due()
 local ends = math.min(first_score(HELD, idleMs), first_score(ALIVE, 0))
-if claims > 0 then ends = math.min(ends, first_score(QUEUE, CLAIMED)) end
+if claims > 0 then ends = math.min(ends, first_score(QUEUE, 4503599627370496)) end
 return ends
 end
 local function is_calm()
@@ -230,8 +230,8 @@ serve()
 drop_empty()
 if isDue or due == 0 then due = next_due() end
 space, calm = capped() - headroom, is_calm() and 1 or 0
-local fields = { 'HSET', STATE, ' pulse', struct.pack(PULSE, due, now, clockAt, fence, held) }
-local rest = struct.pack(REST, calm, space, revoking, waiting, claims, capacity, headroom, protectMs, idleMs, connectBoundMs,
+local fields = { 'HSET', STATE, ' pulse', struct.pack('<ddddd', due, now, clockAt, fence, held) }
+local rest = struct.pack('<dddddddddddddddddddddddddddddddddddddddddd', calm, space, revoking, waiting, claims, capacity, headroom, protectMs, idleMs, connectBoundMs,
 quantumMs, dutyMs, livenessMs, waitersMax, claimMs, perSecond, burst, flagged, eligible, minima, groupCount, stamp, lookMax, probeAfter, probeFailures, epoch, learnUntil, quietUntil, censusUntil, censusToken, farewells,
 version, control, pausedUntil, foreign, staleBelow, tat, openings, openUntil, isAuth, failures, trials)
 if rest ~= loaded[3] then
@@ -250,22 +250,21 @@ local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec', id, ' 
 local at = clock()
 if #ARGV == 5 and loaded[6] and not loaded[5] and loaded[4] == ARGV[4] and loaded[1] == '2' then
 local calm, space, _, _, _, _, _, protectMs, idleMs = struct.unpack('<ddddddddd', loaded[3])
-local due, now, clockAt, fence, held = struct.unpack(PULSE, loaded[2])
+local due, now, clockAt, fence, held = struct.unpack('<ddddd', loaded[2])
 if at > clockAt then now = now + at - clockAt end
 local taken, _, max = struct.unpack('<ddd', loaded[6])
 if calm == 1 and now < due and held < space and taken < max and (held == 0 or call('EXISTS', HELD) == 1) then
-fence = math.max(fence + 1, (now - EPOCH) * FENCES)
+fence = math.max(fence + 1, (now - 1767225600000) * 1024)
 local ends = now + protectMs
 if ends + idleMs < due then due = ends + idleMs end
 call('ZADD', HELD, ends .. '', id)
-call('HSET', STATE, id, struct.pack(LEASE, fence, 0, now, 0, 0, 0, holder, groupName, '-'),
-' pulse', struct.pack(PULSE, due, now, at, fence, held + 1),
+call('HSET', STATE, id, struct.pack('<dddBBBsss', fence, 0, now, 0, 0, 0, holder, groupName, '-'),
+' pulse', struct.pack('<ddddd', due, now, at, fence, held + 1),
 ' g' .. groupName, struct.pack('<d', taken + 1) .. string.sub(loaded[6], 9))
 return held + 1 < space and fence or -fence
 end
 end`,
-  groups: `local PLACE, CLAIMED, OTHERS, NO_MAX = 2 ^ 47, 2 ^ 52, '~', 1000000000
-local groups, names, isRenamed = {}, nil, false
+  groups: `local groups, names, isRenamed = {}, nil, false
 local function group_names()
 if not names then
 names = {}
@@ -280,14 +279,14 @@ if it then return it end
 local text = call('HGET', STATE, ' g' .. name)
 if not text then return nil end
 it = { name = name, text = text }
-it.taken, it.min, it.max, it.priority, it.waiting, it.flagged, it.version, it.claimed, it.place = struct.unpack(GROUP, text)
+it.taken, it.min, it.max, it.priority, it.waiting, it.flagged, it.version, it.claimed, it.place = struct.unpack('<ddddddddd', text)
 groups[name] = it
 return it
 end
 local function group_of(name, min, max, priority, limit)
 local it = find_group(name)
 if it then return it end
-if groupCount >= GROUPS - 1 and name ~= OTHERS then return group_of(OTHERS, 0, NO_MAX, 0, 0) end
+if groupCount >= 64 - 1 and name ~= '~' then return group_of('~', 0, 1000000000, 0, 0) end
 if minima + min > limit then min = 0 end
 it = { name = name, taken = 0, min = min, max = max, priority = priority, waiting = 0, flagged = 0, version = 0, claimed = 0, place = -1 }
 groups[name] = it
@@ -313,16 +312,16 @@ waiting, claims = waiting + waits, claims + claimed
 eligible = eligible + eligible_of(it)
 end
 local function place_of(it)
-if it.place >= 0 then return it.place * PLACE end
+if it.place >= 0 then return it.place * 140737488355328 end
 local used, place = {}, 0
 for _, other in ipairs(waiting > 0 and all_groups() or {}) do used[other.place] = true end
 while used[place] do place = place + 1 end
 it.place = place
-return place * PLACE
+return place * 140737488355328
 end
 local function older_in(it, than)
 if it.waiting == 0 then return 0 end
-local first = it.place * PLACE
+local first = it.place * 140737488355328
 return call('ZCOUNT', QUEUE, whole(first), '(' .. whole(first + than))
 end
 local function drop_empty()
@@ -339,7 +338,7 @@ end
 local function save_groups(fields)
 for name, it in pairs(groups) do
 if it.waiting == 0 then it.place = -1 end
-local text = struct.pack(GROUP, it.taken, it.min, it.max, it.priority, it.waiting, it.flagged, it.version, it.claimed, it.place)
+local text = struct.pack('<ddddddddd', it.taken, it.min, it.max, it.priority, it.waiting, it.flagged, it.version, it.claimed, it.place)
 if text ~= it.text then
 fields[#fields + 1] = ' g' .. name
 fields[#fields + 1] = text
@@ -350,23 +349,13 @@ fields[#fields + 1] = ' names'
 fields[#fields + 1] = table.concat(names, ' ')
 end`,
   keys: `local STATE, HELD, REVOKING, QUEUE, ALIVE, TICKETS, FAREWELLS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local SCHEMA = 2
-local EPOCH, FENCES, STAMPS = 1767225600000, 1024, 8
-local REAP, PAGE, DUTIES, HINTS, OFFERS, GROUPS, VICTIMS = 16, 100, 2, 8, 16, 64, 100
-local POLL, RENEWALS, PROBE, PROBE_MAX = 500, 1000, 1000, 60000
-local CONNECT_AFTER_MAX, CENSUS_DUTY, FAREWELLS_MAX = 5000, 5000, 1000
-local WINDOW, FAILURES, MEMORY, TRIALS = 10000, 3, 8, 2
-local OPEN_FOR, OPEN_FOR_MAX, AUTH_FOR, AUTH_FOR_MAX = 500, 15000, 2000, 60000
-local PULSE, REST = '<ddddd', '<dddddddddddddddddddddddddddddddddddddddddd'
-local LEASE, LEASE_END, GROUP, TICKET = '<dddBBBsss', '<ddd', '<ddddddddd', '<dBss'
 local call = redis.call`,
-  leases: `local NOBODY, UNKNOWN_GROUP = '?', 'unknown'
-local LOSSES, LOSS = { 'revoked', 'expired', 'abandoned' }, { revoked = 1, expired = 2, abandoned = 3 }
+  leases: `local LOSSES, LOSS = { 'revoked', 'expired', 'abandoned' }, { revoked = 1, expired = 2, abandoned = 3 }
 local expired = 0
 local function decode(id, text)
 local it, next = { id = id }, nil
-it.fence, it.turn, it.grantedAt, it.probe, it.flag, it.loss, it.holder, it.group, it.session, next = struct.unpack(LEASE, text)
-if it.loss > 0 then it.revokedAt, it.lookAt, it.endAt = struct.unpack(LEASE_END, text, next) end
+it.fence, it.turn, it.grantedAt, it.probe, it.flag, it.loss, it.holder, it.group, it.session, next = struct.unpack('<dddBBBsss', text)
+if it.loss > 0 then it.revokedAt, it.lookAt, it.endAt = struct.unpack('<ddd', text, next) end
 return it
 end
 local function read(id)
@@ -374,14 +363,14 @@ local text = call('HGET', STATE, id)
 return text and decode(id, text) or nil
 end
 local function write(it)
-local text = struct.pack(LEASE, it.fence, it.turn, it.grantedAt, it.probe, it.flag, it.loss, it.holder, it.group, it.session)
-if it.loss > 0 then text = text .. struct.pack(LEASE_END, it.revokedAt, it.lookAt, it.endAt) end
+local text = struct.pack('<dddBBBsss', it.fence, it.turn, it.grantedAt, it.probe, it.flag, it.loss, it.holder, it.group, it.session)
+if it.loss > 0 then text = text .. struct.pack('<ddd', it.revokedAt, it.lookAt, it.endAt) end
 call('HSET', STATE, it.id, text)
 end
 local function owned(id, holder, fence)
 local it = read(id)
 if not it or it.loss > 0 then return nil, it and LOSSES[it.loss] or 'unknown', it end
-if it.fence ~= fence or (it.holder ~= holder and it.holder ~= NOBODY) then return nil, 'unknown', it end
+if it.fence ~= fence or (it.holder ~= holder and it.holder ~= '?') then return nil, 'unknown', it end
 return it
 end
 local function ends_of(id)
@@ -392,7 +381,7 @@ call('ZADD', HELD, ends, id)
 due = math.min(due, ends + idleMs)
 end
 local function next_fence()
-return math.max(fence + 1, (now - EPOCH) * FENCES)
+return math.max(fence + 1, (now - 1767225600000) * 1024)
 end
 local function put(id, itsFence, holder, group, probe, session, ends)
 local it = { id = id, fence = itsFence, turn = 0, grantedAt = now, probe = probe, flag = 0, loss = 0,
@@ -413,7 +402,7 @@ local group = find_group(it.group)
 it.flag, flagged, group.flagged = 0, flagged - 1, group.flagged - 1
 end
 local function should_yield(it, group)
-if control == DRAINING or flagged < count() - capped() then return true end
+if control == 2 or flagged < count() - capped() then return true end
 if it.fence < staleBelow and flagged < math.max(1, headroom) then return true end
 if now - it.grantedAt < quantumMs then return false end
 if group.taken >= group.max and group.flagged < group.waiting then return true end
@@ -428,7 +417,7 @@ it.flag, flagged, group.flagged = 1, flagged + 1, group.flagged + 1
 end
 local function probe_failed(before)
 probeFailures = before + 1
-probeAfter = now + math.min(PROBE_MAX, PROBE * 2 ^ math.max(0, probeFailures - 1))
+probeAfter = now + math.min(60000, 1000 * 2 ^ math.max(0, probeFailures - 1))
 end
 local function remove_held(it)
 unflag(it)
@@ -461,7 +450,7 @@ expired = expired + 1
 end
 end
 if now >= due then reap_tickets(limit) end
-local surplus = math.min(limit, control == DRAINING and held or debt() - revoking)
+local surplus = math.min(limit, control == 2 and held or debt() - revoking)
 if surplus <= 0 then return end
 for _, id in ipairs(call('ZRANGEBYSCORE', HELD, '-inf', now, 'LIMIT', 0, surplus)) do revoke(read(id), 'revoked') end
 end
@@ -480,12 +469,12 @@ end
 local function pressure(group)
 local free = room()
 local isAtMax = group and group.taken >= group.max and group.waiting > 0
-return (eligible > math.max(0, free) or isAtMax or free <= 0 or control == DRAINING) and 1 or 0
+return (eligible > math.max(0, free) or isAtMax or free <= 0 or control == 2) and 1 or 0
 end
 local function renew_after()
 local longest = math.floor(protectMs / 3)
 if waiting == 0 then return longest end
-return math.min(longest, math.max(math.floor(protectMs / 20), math.ceil(held * 1000 / RENEWALS)))
+return math.min(longest, math.max(math.floor(protectMs / 20), math.ceil(held * 1000 / 1000)))
 end`,
   load: `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec')
 local at = clock()`,
@@ -493,15 +482,15 @@ local at = clock()`,
 local at = clock()
 if #ARGV == 4 and loaded[5] and loaded[1] == '2' and (ARGV[4] == 'closed' or ARGV[4] == 'unused') then
 local calm = struct.unpack('<d', loaded[3])
-local due, now, clockAt, top, held = struct.unpack(PULSE, loaded[2])
+local due, now, clockAt, top, held = struct.unpack('<ddddd', loaded[2])
 if at > clockAt then now = now + at - clockAt end
-local fence, _, _, probe, flag, loss, holder, groupName = struct.unpack(LEASE, loaded[5])
+local fence, _, _, probe, flag, loss, holder, groupName = struct.unpack('<dddBBBsss', loaded[5])
 if calm == 1 and now < due and probe + flag + loss == 0 and holder == ARGV[1] and fence == tonumber(ARGV[3]) then
 local group = call('HGET', STATE, ' g' .. groupName)
 local taken, _, _, _, _, _, version = struct.unpack('<ddddddd', group)
 if taken + version > 1 and call('ZREM', HELD, ARGV[2]) == 1 then
 call('HDEL', STATE, ARGV[2])
-call('HSET', STATE, ' pulse', struct.pack(PULSE, due, now, at, top, held - 1),
+call('HSET', STATE, ' pulse', struct.pack('<ddddd', due, now, at, top, held - 1),
 ' g' .. groupName, struct.pack('<d', taken - 1) .. string.sub(group, 9))
 return 'released'
 end
@@ -509,10 +498,10 @@ end
 end`,
   'renew-fast': `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec')
 local at = clock()`,
-  state: `if loaded[1] and tonumber(loaded[1]) > SCHEMA then return { 'upgrade', tonumber(loaded[1]) } end
+  state: `if loaded[1] and tonumber(loaded[1]) > 2 then return { 'upgrade', tonumber(loaded[1]) } end
 local known, hasTickets = loaded[1] == '2', true
 if known then
-local _, _, _, _, heldThere = struct.unpack(PULSE, loaded[2])
+local _, _, _, _, heldThere = struct.unpack('<ddddd', loaded[2])
 local _, _, revokingThere, waitingThere, claimsThere = struct.unpack('<ddddd', loaded[3])
 local leases, tickets = (heldThere > 0 and 1 or 0) + (revokingThere > 0 and 1 or 0), waitingThere + claimsThere > 0 and 3 or 0
 if call('EXISTS', HELD, REVOKING, QUEUE, ALIVE, TICKETS) ~= leases + tickets then
@@ -527,15 +516,14 @@ forget()
 loaded = {}
 end
 local spec = loaded[4]
-local due, now, clockAt, fence, held = struct.unpack(PULSE, loaded[2] or string.rep('\\0', 40))
+local due, now, clockAt, fence, held = struct.unpack('<ddddd', loaded[2] or string.rep('\\0', 40))
 local calm, space, revoking, waiting, claims,
 capacity, headroom, protectMs, idleMs, connectBoundMs, quantumMs, dutyMs, livenessMs, waitersMax, claimMs, perSecond, burst,
 flagged, eligible, minima, groupCount,
 stamp, lookMax, probeAfter, probeFailures,
 epoch, learnUntil, quietUntil, censusUntil, censusToken, farewells,
 version, control, pausedUntil, foreign, staleBelow, tat,
-openings, openUntil, isAuth, failures, trials = struct.unpack(REST, loaded[3] or string.rep('\\0', 336))
-local OPEN, PAUSED, DRAINING = 0, 1, 2
+openings, openUntil, isAuth, failures, trials = struct.unpack('<dddddddddddddddddddddddddddddddddddddddddd', loaded[3] or string.rep('\\0', 336))
 local CONTROLS = { [0] = 'open', 'paused', 'draining' }
 local function whole(value)
 return string.format('%.0f', value)
@@ -558,10 +546,10 @@ if learnUntil > 0 then learnUntil, quietUntil = learnUntil + more, quietUntil + 
 end
 local function create(text)
 known, now, clockAt, epoch = true, at, at, at
-call('HSET', STATE, 'schema', SCHEMA)
+call('HSET', STATE, 'schema', 2)
 read_settings(text)
 learnUntil = now + protectMs + idleMs + connectBoundMs
-quietUntil = now + math.max(connectBoundMs + (perSecond > 0 and CONNECT_AFTER_MAX or 0), dutyMs)
+quietUntil = now + math.max(connectBoundMs + (perSecond > 0 and 5000 or 0), dutyMs)
 end
 local function capped()
 return math.max(0, capacity - foreign)
@@ -580,11 +568,11 @@ local function read_ticket(id)
 local text = waiting + claims > 0 and call('HGET', TICKETS, id)
 if not text then return nil end
 local it = { id = id }
-it.stamp, it.listens, it.group, it.holder = struct.unpack(TICKET, text)
+it.stamp, it.listens, it.group, it.holder = struct.unpack('<dBss', text)
 return it
 end
 local function write_ticket(it)
-call('HSET', TICKETS, it.id, struct.pack(TICKET, it.stamp, it.listens, it.group, it.holder))
+call('HSET', TICKETS, it.id, struct.pack('<dBss', it.stamp, it.listens, it.group, it.holder))
 end
 local function has_claim(id)
 return claims > 0 and tonumber(call('ZSCORE', QUEUE, id)) < 0
@@ -600,7 +588,7 @@ enqueue(it, group)
 end
 local function claim(it)
 change(find_group(it.group), 1, -1, 1)
-call('ZADD', QUEUE, now + claimMs - CLAIMED, it.id)
+call('ZADD', QUEUE, now + claimMs - 4503599627370496, it.id)
 due = math.min(due, now + claimMs)
 wakes[#wakes + 1] = it
 end
@@ -618,7 +606,7 @@ local function reap_tickets(limit)
 if waiting + claims == 0 then return end
 for _, id in ipairs(call('ZRANGEBYSCORE', ALIVE, '-inf', now, 'LIMIT', 0, limit)) do forget_ticket(id) end
 if claims == 0 then return end
-for _, id in ipairs(call('ZRANGEBYSCORE', QUEUE, '-inf', whole(now - CLAIMED), 'LIMIT', 0, limit)) do
+for _, id in ipairs(call('ZRANGEBYSCORE', QUEUE, '-inf', whole(now - 4503599627370496), 'LIMIT', 0, limit)) do
 local it = read_ticket(id)
 local group = find_group(it.group)
 it.listens = 0
@@ -641,8 +629,8 @@ local function next_tickets(limit)
 local lines, chosen = {}, {}
 for _, group in ipairs(all_groups()) do
 if group.waiting > 0 then
-local first = group.place * PLACE
-local last = '(' .. whole(first + PLACE)
+local first = group.place * 140737488355328
+local last = '(' .. whole(first + 140737488355328)
 lines[#lines + 1] = { group = group, served = 0, first = first,
 ids = call('ZRANGEBYSCORE', QUEUE, whole(first), last, 'WITHSCORES', 'LIMIT', 0, limit) }
 end
@@ -664,7 +652,7 @@ end
 return chosen
 end
 local function serve()
-local limit = math.min(room(), OFFERS)
+local limit = math.min(room(), 16)
 if limit <= 0 or eligible == 0 or openings > 0 or ban() then return end
 for _, id in ipairs(next_tickets(limit)) do
 local it = read_ticket(id)
@@ -676,7 +664,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: '858c01181eb4805d30b6a748b509a47df414054c',
+    sha1: '8b09b3ddaa1292be54d36b1d677d1ee87fc451d3',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -705,15 +693,15 @@ end
 return known and done(reply) or reply`,
   },
   adopt: {
-    sha1: '16cb97d40967f81e7d2db5b2f25723ec947ceaea',
+    sha1: '3f2fc13c897922dff9763d03921dc332a9047ffe',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not known then return { 'done', 'refused' } end
 if tonumber(ARGV[1]) ~= epoch or learnUntil > 0 and tonumber(ARGV[2]) ~= censusToken then return done({ 'done', 'refused' }) end
 for i = 5, #ARGV, 3 do
 local id = ARGV[i]
 if not read(id) and not has_left(id) then
-local group = group_of(UNKNOWN_GROUP, 0, NO_MAX, 0, 0)
-write(put(id, tonumber(ARGV[i + 1]), NOBODY, group, 0, ARGV[i + 2], now + protectMs))
+local group = group_of('unknown', 0, 1000000000, 0, 0)
+write(put(id, tonumber(ARGV[i + 1]), '?', group, 0, ARGV[i + 2], now + protectMs))
 end
 end
 if ARGV[3] == '1' then
@@ -723,7 +711,7 @@ end
 return done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: '1d22456da2903026bf5ac0e0927007c5d748cb92',
+    sha1: 'a4554b0948484c626042f6a311c70a403f8e2499',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = known
 if not known then
@@ -735,13 +723,13 @@ if ARGV[2] == '1' then end_learning() end
 return done({ wasKnown and 'exists' or 'created', spec, math.max(0, learnUntil - now) })`,
   },
   forget: {
-    sha1: '4ad0775e04af629acfa138f7a2994c5100f59893',
+    sha1: 'bb95050becda778cccac0594dac7a6f08b87bf94',
     uses: ['keys', 'clock', 'load', 'state'],
     body: `forget()
 return { 'done' }`,
   },
   grant: {
-    sha1: '6fb3f09fe57aada550b8fe36372a163cafff25ed',
+    sha1: 'e2333f7ad7a6ee0a446865713778ff434676f818',
     uses: ['keys', 'clock', 'grant-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
 local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
@@ -767,8 +755,8 @@ if it then return granted(it, {}, census_of(id)) end
 local ticket = read_ticket(id)
 if again and not ticket then return done({ 'lost', 'unknown' }) end
 local group = ticket and find_group(ticket.group)
-or group_of(groupName, tonumber(min or 0), tonumber(max or NO_MAX), tonumber(priority or 0), capacity - headroom)
-local upcoming = math.max(stamp + 1, (now - EPOCH) * STAMPS)
+or group_of(groupName, tonumber(min or 0), tonumber(max or 1000000000), tonumber(priority or 0), capacity - headroom)
+local upcoming = math.max(stamp + 1, (now - 1767225600000) * 8)
 local order = ticket and ticket.stamp or asked > 0 and asked < upcoming and asked or upcoming
 local older = older_in(group, order)
 local ahead = claims_ahead(group, older, order)
@@ -778,7 +766,7 @@ if victim then
 revoke(victim, 'revoked')
 duties[1] = duty_of(victim)
 end
-if not census then take_duties(duties, isProbe and PAGE or DUTIES, isProbe and '+inf' or now) end
+if not census then take_duties(duties, isProbe and 100 or 2, isProbe and '+inf' or now) end
 local lease = hold(id, holder, group, isProbe and 1 or 0)
 if ticket then forget_ticket(id) end
 return granted(lease, duties, census or {})
@@ -790,11 +778,11 @@ local census = isWanted and take_census(id) or {}
 if census[1] then return take('census', nil, census) end
 else
 local how, victim = decide(group, older, ahead, ticket)
-local tooFar = connect_after() - CONNECT_AFTER_MAX
+local tooFar = connect_after() - 5000
 if how ~= 'none' and tooFar <= 0 then return take(how, victim) end
 if how ~= 'none' then because, forMs = 'RATE', tooFar end
 end
-local hint = because and (forMs or POLL) or retry_after(ahead)
+local hint = because and (forMs or 500) or retry_after(ahead)
 if wait and forMs and waitMs and forMs > waitMs then
 if ticket then forget_ticket(id) end
 return done({ 'denied', 'DEADLINE_NEAR', hint, because })
@@ -810,13 +798,13 @@ add_ticket(id, order, listens, group, holder)
 end
 call('ZADD', ALIVE, now + livenessMs, id)
 due = math.min(due, now + livenessMs)
-return done({ 'queued', ahead + 1, order, math.min(POLL, hint), because or '-', pressure(group), differ(group), in_force() })`,
+return done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', pressure(group), differ(group), in_force() })`,
   },
   inspect: {
-    sha1: '201940e815a834814118505fe64e360829cb34f7',
+    sha1: 'e46f06edc5c5778c5150ac4f32ce9b7e36a7e860',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not known then return { 'unknown' } end
-local limit, entries, shares = math.min(tonumber(ARGV[1]), PAGE), {}, {}
+local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
 local function list(key)
 if #entries >= limit then return end
 local found = call('ZRANGE', key, 0, limit - #entries - 1, 'WITHSCORES')
@@ -834,7 +822,7 @@ return done({ 'state', spec, held, protected, revoking, waiting + claims, flagge
 debt(), foreign, epoch, version, CONTROLS[control], phase(), shares, entries })`,
   },
   operate: {
-    sha1: 'cd421f659765484d08da9d32955ab51802a96783',
+    sha1: '186fa1cc50b19b681113474d26f2f0f149d0e755',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -842,11 +830,11 @@ function handlers.pause()
 pause(tonumber(ARGV[2]))
 end
 function handlers.resume()
-control = OPEN
+control = 0
 close_breaker()
 end
 function handlers.drain()
-control = DRAINING
+control = 2
 end
 function handlers.reconnect()
 staleBelow = next_fence()
@@ -865,7 +853,7 @@ return 'done'
 end
 function handlers.share()
 local min, max, priority = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local group = group_of(ARGV[2], 0, NO_MAX, 0, 0)
+local group = group_of(ARGV[2], 0, 1000000000, 0, 0)
 local next = tonumber(ARGV[6]) or group.version + 1
 if next <= group.version then return 'stale' end
 if minima - group.min + min > capacity - headroom then return 'refused' end
@@ -882,7 +870,7 @@ end
 return done({ 'done', word })`,
   },
   park: {
-    sha1: 'b11dde43ed69d5abe116fda32dcf893db6f4468c',
+    sha1: '94e5938c3402455e66586cdf17999b066915f516',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -907,7 +895,7 @@ if not known then return { 'parked', 0, outcomes, {} } end
 return done({ 'parked', pressure(last and find_group(last)), outcomes, in_force() })`,
   },
   release: {
-    sha1: 'ccbc0f7def143fdfe7829f8641cc9c904c82069d',
+    sha1: '6767996d6e87057f0630219ac8af05406dd377d2',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function release(id, itsFence, outcome)
@@ -915,7 +903,7 @@ if not known then return 'unknown' end
 if forget_ticket(id) then return 'released' end
 local it = read(id)
 if not it and learnUntil > 0 then bid_farewell(id) end
-if not it or (it.holder ~= holder and it.holder ~= NOBODY) then return 'unknown' end
+if not it or (it.holder ~= holder and it.holder ~= '?') then return 'unknown' end
 if it.fence ~= itsFence and itsFence ~= 0 then return 'unknown' end
 local before = probeFailures
 if it.loss > 0 then
@@ -932,7 +920,7 @@ for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]
 return known and done(reply) or reply`,
   },
   renew: {
-    sha1: '40b76b3ceb89eb54165223f1e09241ac9c5ac6ae',
+    sha1: '52fe58302a8e67edd00e4285265424fb2bbaeda4',
     uses: ['keys', 'clock', 'renew-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld = ARGV[1], {}, nil, false
 if not known and ARGV[2] ~= '-' then
@@ -945,22 +933,22 @@ version = itsVersion
 for number, name in pairs(CONTROLS) do
 if name == word then control = number end
 end
-if control == PAUSED then pause(pausedFor) end
+if control == 1 then pause(pausedFor) end
 read_settings(text)
 end
 local function registered(at, record)
 local id, session, group = ARGV[at], ARGV[at + 3], ARGV[at + 5]
 if record or learnUntil == 0 or group == '-' or session == '-' or has_left(id) then return nil end
 restore(ARGV[at + 6], tonumber(ARGV[at + 7]), ARGV[at + 8], tonumber(ARGV[at + 9]))
-return put(id, tonumber(ARGV[at + 1]), holder, group_of(group, 0, NO_MAX, 0, 0), 0, session, now + protectMs)
+return put(id, tonumber(ARGV[at + 1]), holder, group_of(group, 0, 1000000000, 0, 0), 0, session, now + protectMs)
 end
 local function take_over(it, name)
-if it.holder ~= NOBODY then return end
+if it.holder ~= '?' then return end
 it.holder = holder
 if name == '-' then return end
 unflag(it)
 change(find_group(it.group), -1, 0, 0)
-local group = group_of(name, 0, NO_MAX, 0, 0)
+local group = group_of(name, 0, 1000000000, 0, 0)
 change(group, 1, 0, 0)
 it.group = group.name
 end
@@ -992,12 +980,12 @@ for at = 3, #ARGV, 10 do
 local it = read(ARGV[at])
 if it and it.loss == 0 and it.holder == holder then last = find_group(it.group) end
 end
-local duties = anyHeld and take_duties({}, DUTIES, now) or {}
+local duties = anyHeld and take_duties({}, 2, now) or {}
 local census = anyHeld and take_census('') or {}
 return done({ 'renewed', pressure(last), renew_after(), dutyMs, outcomes, duties, in_force(), census })`,
   },
   settle: {
-    sha1: 'fcb2b8ba0887c7d10ef3dac45fc8b1098bee35d9',
+    sha1: 'd20434a7c18d2962667e90a85c2aae9c999facae',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1021,11 +1009,11 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return known and done(reply) or reply`,
   },
   sweep: {
-    sha1: '1a62096a4556896ca5fed3f5a3ba5fb3308de25e',
+    sha1: '00be4b5533de4daa21420db44b30c4dcb9c224cc',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not known then return { 'swept', 0, 0, 0, 0, {}, {} } end
-reap(PAGE)
-local duties = take_duties({}, math.min(tonumber(ARGV[1]), PAGE), now)
+reap(100)
+local duties = take_duties({}, math.min(tonumber(ARGV[1]), 100), now)
 local census = take_census('')
 return done({ 'swept', expired, held, revoking, dutyMs, duties, census })`,
   },

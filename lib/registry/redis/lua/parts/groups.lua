@@ -1,6 +1,6 @@
 -- The groups, and the sums over them that admission reads: the twin of memory-groups.ts.
--- A group's place is where its tickets are in the queue; it has one while it has tickets there.
-local PLACE, CLAIMED, OTHERS, NO_MAX = 2 ^ 47, 2 ^ 52, '~', 1000000000
+-- A group's place (of 2^47 stamps) is where its tickets are in the queue; it has one while it has tickets there.
+local PLACE, CLAIMED, OTHERS, NO_MAX = 140737488355328, 4503599627370496, '~', 1000000000
 local groups, names, isRenamed = {}, nil, false
 
 local function group_names()
