@@ -1,81 +1,82 @@
 // Generated from lua/*.lua by `node .ci/embed-lua.ts`. Do not edit.
 
 export const PARTS = {
-  admit: `local function claims_ahead(own, older, than)
-if waiting == own.waiting then return older end
+  admit: `local admit = {}
+function admit.claims_ahead(own, older, than)
+if state.waiting == own.waiting then return older end
 local ahead, isUrgent = older, own.taken + older < own.min
-for _, it in ipairs(all_groups()) do
+for _, it in ipairs(groups.all()) do
 if it ~= own and it.waiting > 0 then
-local urgent = urgent_of(it)
-local all = isUrgent and urgent or eligible_of(it)
+local urgent = groups.urgent_of(it)
+local all = isUrgent and urgent or groups.eligible_of(it)
 if it.priority < own.priority then
 ahead = ahead + (isUrgent and 0 or urgent)
 elseif it.priority > own.priority then
 ahead = ahead + all
 else
-ahead = ahead + math.max(isUrgent and 0 or urgent, math.min(all, older_in(it, than)))
+ahead = ahead + math.max(isUrgent and 0 or urgent, math.min(all, groups.older_in(it, than)))
 end
 end
 end
 return ahead
 end
-local function victim_for(own)
-if held == 0 then return nil end
-local ids = call('ZRANGEBYSCORE', HELD, '-inf', now, 'LIMIT', 0, 100)
+function admit.victim_for(own)
+if state.held == 0 then return nil end
+local ids = call('ZRANGEBYSCORE', HELD, '-inf', state.now, 'LIMIT', 0, 100)
 local isFull = own.taken >= own.max
 for _, id in ipairs(ids) do
-local it = read(id)
+local it = leases.read(id)
 if it.group == own.name then return it end
 if not isFull then
-local group = find_group(it.group)
+local group = groups.find(it.group)
 if group.taken > group.min then return it end
 end
 end
 return nil
 end
-local function may_probe()
-if held > 0 or revoking == 0 or now < probeAfter or now < lookMax then return false end
+function admit.may_probe()
+if state.held > 0 or state.revoking == 0 or state.now < state.probeAfter or state.now < state.lookMax then return false end
 for _, id in ipairs(call('ZRANGE', REVOKING, 0, 100 - 1)) do
-if now >= read(id).endAt then return true end
+if state.now >= leases.read(id).endAt then return true end
 end
 return false
 end
-local function decide(own, older, ahead, ticket)
-local free, isWithin = room(), own.taken + older < own.max
-if ticket and has_claim(ticket.id) and count() < capped() - headroom then return 'room' end
-if free > 0 and isWithin and ahead < (ticket and free + capacity or free) then return 'room' end
+function admit.decide(own, older, ahead, ticket)
+local free, isWithin = state.room(), own.taken + older < own.max
+if ticket and tickets.has_claim(ticket.id) and state.count() < state.capped() - state.headroom then return 'room' end
+if free > 0 and isWithin and ahead < (ticket and free + state.capacity or free) then return 'room' end
 if ahead > 0 then return 'none' end
-if count() + claims < capped() then
-if isWithin and revoking > 0 and call('ZCOUNT', REVOKING, '-inf', now) > 0 then return 'takeover' end
-local victim = victim_for(own)
+if state.count() + state.claims < state.capped() then
+if isWithin and state.revoking > 0 and call('ZCOUNT', REVOKING, '-inf', state.now) > 0 then return 'takeover' end
+local victim = admit.victim_for(own)
 if victim then return 'revoke', victim end
 end
-return isWithin and may_probe() and 'probe' or 'none'
+return isWithin and admit.may_probe() and 'probe' or 'none'
 end
-local function connect_after()
-if perSecond == 0 then return 0 end
-local interval = 1000 / perSecond
-return math.max(0, math.ceil(tat + interval - burst * interval - now))
+function admit.connect_after()
+if state.perSecond == 0 then return 0 end
+local interval = 1000 / state.perSecond
+return math.max(0, math.ceil(state.tat + interval - state.burst * interval - state.now))
 end
-local function hold(id, holder, group, probe)
-local after = connect_after()
-if perSecond > 0 then tat = math.max(tat, now) + 1000 / perSecond end
-if phase() == 'half-open' then
-local failing, trying = breaker_lists()
-trying[#trying + 1] = { id, now + after + connectBoundMs }
-set_breaker(failing, trying)
+function admit.hold(id, holder, group, probe)
+local after = admit.connect_after()
+if state.perSecond > 0 then state.tat = math.max(state.tat, state.now) + 1000 / state.perSecond end
+if control.phase() == 'half-open' then
+local failing, trying = control.lists()
+trying[#trying + 1] = { id, state.now + after + state.connectBoundMs }
+control.set_lists(failing, trying)
 end
-local it = put(id, next_fence(), holder, group, probe, '-', now + after + protectMs)
-write(it)
+local it = leases.put(id, leases.next_fence(), holder, group, probe, '-', state.now + after + state.protectMs)
+leases.write(it)
 return it
 end
-local function next_after(key, skip)
-local found = call('ZRANGEBYSCORE', key, '(' .. whole(now), '+inf', 'WITHSCORES', 'LIMIT', skip, 1)[2]
+function admit.next_score(key, skip)
+local found = call('ZRANGEBYSCORE', key, '(' .. whole(state.now), '+inf', 'WITHSCORES', 'LIMIT', skip, 1)[2]
 return found and tonumber(found) or math.huge
 end
-local function retry_after(ahead)
+function admit.retry_after(ahead)
 if ahead >= 8 then return 500 end
-return math.min(500, next_after(HELD, ahead) - now, next_after(REVOKING, ahead) - now)
+return math.min(500, admit.next_score(HELD, ahead) - state.now, admit.next_score(REVOKING, ahead) - state.now)
 end`,
   clock: `local function clock()
 local time = redis.pcall('TIME')
@@ -91,160 +92,159 @@ left = redis.call('PTTL', KEYS[8])
 end
 return moment - left
 end`,
-  control: `local lists
-local function breaker_lists()
-if not lists then
-local text = failures + trials > 0 and call('HGET', STATE, ' breaker')
-lists = text and cmsgpack.unpack(text) or { {}, {} }
+  control: `local control = {}
+function control.lists()
+if not control.breaker then
+local text = state.failures + state.trials > 0 and call('HGET', STATE, ' breaker')
+control.breaker = text and cmsgpack.unpack(text) or { {}, {} }
 end
-return lists[1], lists[2]
+return control.breaker[1], control.breaker[2]
 end
-local function set_breaker(failing, trying)
-lists = { failing, trying }
-failures, trials = #failing, #trying
-if failures + trials > 0 then
-call('HSET', STATE, ' breaker', cmsgpack.pack(lists))
+function control.set_lists(failing, trying)
+control.breaker = { failing, trying }
+state.failures, state.trials = #failing, #trying
+if state.failures + state.trials > 0 then
+call('HSET', STATE, ' breaker', cmsgpack.pack(control.breaker))
 else
 call('HDEL', STATE, ' breaker')
 end
 end
-local function close_breaker()
-if openings + failures + trials == 0 then return end
-openings, openUntil, isAuth = 0, 0, 0
-set_breaker({}, {})
+function control.close_breaker()
+if state.openings + state.failures + state.trials == 0 then return end
+state.openings, state.openUntil, state.isAuth = 0, 0, 0
+control.set_lists({}, {})
 end
-local function phase()
-return openings == 0 and 'closed' or now < openUntil and 'open' or 'half-open'
+function control.phase()
+return state.openings == 0 and 'closed' or state.now < state.openUntil and 'open' or 'half-open'
 end
-local function open_breaker(auth)
-openings, isAuth = openings + 1, auth
+function control.open_breaker(auth)
+state.openings, state.isAuth = state.openings + 1, auth
 local base, most = 500, 15000
 if auth == 1 then base, most = 2000, 60000 end
-openUntil = now + math.min(most, base * 2 ^ (openings - 1))
-set_breaker({}, {})
+state.openUntil = state.now + math.min(most, base * 2 ^ (state.openings - 1))
+control.set_lists({}, {})
 end
-local function end_learning()
-learnUntil = 0
-if farewells > 0 then call('DEL', FAREWELLS) end
-farewells = 0
+function control.end_learning()
+state.learnUntil = 0
+if state.farewells > 0 then call('DEL', FAREWELLS) end
+state.farewells = 0
 end
-local function bid_farewell(id)
-if farewells < 1000 then farewells = farewells + call('SADD', FAREWELLS, id) end
+function control.bid_farewell(id)
+if state.farewells < 1000 then state.farewells = state.farewells + call('SADD', FAREWELLS, id) end
 end
-local function has_left(id)
-return farewells > 0 and call('SISMEMBER', FAREWELLS, id) == 1
+function control.has_left(id)
+return state.farewells > 0 and call('SISMEMBER', FAREWELLS, id) == 1
 end
-local function pause(forMs)
-control, pausedUntil = 1, forMs > 0 and now + forMs or 0
+function control.pause(forMs)
+state.control, state.pausedUntil = 1, forMs > 0 and state.now + forMs or 0
 end
-local function paused_for()
-return control == 1 and pausedUntil > 0 and math.max(0, pausedUntil - now) or 0
+function control.paused_for()
+return state.control == 1 and state.pausedUntil > 0 and math.max(0, state.pausedUntil - state.now) or 0
 end
-local function end_by_time()
-if learnUntil > 0 and now >= learnUntil then end_learning() end
-if control == 1 and pausedUntil > 0 and now >= pausedUntil then control = 0 end
-if trials == 0 then return end
-local _, trying = breaker_lists()
+function control.end_by_time()
+if state.learnUntil > 0 and state.now >= state.learnUntil then control.end_learning() end
+if state.control == 1 and state.pausedUntil > 0 and state.now >= state.pausedUntil then state.control = 0 end
+if state.trials == 0 then return end
+local _, trying = control.lists()
 for _, trial in ipairs(trying) do
-if trial[2] <= now then return open_breaker(isAuth) end
+if trial[2] <= state.now then return control.open_breaker(state.isAuth) end
 end
 end
-local function ban()
+function control.ban()
 local because, forMs
-if learnUntil > 0 then
-because, forMs = 'LEARNING', quietUntil - now
-elseif control == 1 then
-because, forMs = 'PAUSED', paused_for()
-elseif control == 2 then
+if state.learnUntil > 0 then
+because, forMs = 'LEARNING', state.quietUntil - state.now
+elseif state.control == 1 then
+because, forMs = 'PAUSED', control.paused_for()
+elseif state.control == 2 then
 because, forMs = 'DRAINING', 0
-elseif openings > 0 and (now < openUntil or trials >= 2) then
-because, forMs = 'BREAKER', openUntil - now
+elseif state.openings > 0 and (state.now < state.openUntil or state.trials >= 2) then
+because, forMs = 'BREAKER', state.openUntil - state.now
 end
 return because, forMs and forMs > 0 and forMs or nil
 end
-local function observe(id, holder, outcome)
+function control.observe(id, holder, outcome)
 if outcome ~= 'refused' and outcome ~= 'auth' and outcome ~= 'unanswered' then
-if trials == 0 then return end
-local failing, trying = breaker_lists()
+if state.trials == 0 then return end
+local failing, trying = control.lists()
 local others = {}
 for _, trial in ipairs(trying) do
 if trial[1] ~= id then others[#others + 1] = trial end
 end
-return set_breaker(failing, others)
+return control.set_lists(failing, others)
 end
-local auth, now_is = outcome == 'auth' and 1 or 0, phase()
+local auth, now_is = outcome == 'auth' and 1 or 0, control.phase()
 if now_is == 'open' then return end
-if now_is == 'half-open' then return open_breaker(auth) end
-local failing, trying = breaker_lists()
+if now_is == 'half-open' then return control.open_breaker(auth) end
+local failing, trying = control.lists()
 local recent, holders, distinct = {}, {}, 0
 for _, failure in ipairs(failing) do
-if failure[2] > now - 10000 then recent[#recent + 1] = failure end
+if failure[2] > state.now - 10000 then recent[#recent + 1] = failure end
 end
-recent[#recent + 1] = { holder, now }
+recent[#recent + 1] = { holder, state.now }
 if #recent > 8 then table.remove(recent, 1) end
 for _, failure in ipairs(recent) do
 if not holders[failure[1]] then distinct = distinct + 1 end
 holders[failure[1]] = true
 end
-if (held == 0 and #recent or distinct) >= 3 then return open_breaker(auth) end
-set_breaker(recent, trying)
+if (state.held == 0 and #recent or distinct) >= 3 then return control.open_breaker(auth) end
+control.set_lists(recent, trying)
 end
-local function take_census(id)
-if learnUntil == 0 or now < quietUntil or now < censusUntil then return {} end
-censusUntil, censusToken = now + 5000, censusToken + 1
+function control.take_census(id)
+if state.learnUntil == 0 or state.now < state.quietUntil or state.now < state.censusUntil then return {} end
+state.censusUntil, state.censusToken = state.now + 5000, state.censusToken + 1
 call('HSET', STATE, ' census', id)
-return { epoch, censusToken }
+return { state.epoch, state.censusToken }
 end
-local function census_of(id)
-if learnUntil == 0 or now >= censusUntil or call('HGET', STATE, ' census') ~= id then return {} end
-return { epoch, censusToken }
+function control.census_of(id)
+if state.learnUntil == 0 or state.now >= state.censusUntil or call('HGET', STATE, ' census') ~= id then return {} end
+return { state.epoch, state.censusToken }
 end
-local function in_force()
-if version == 0 and control == 0 then return {} end
-return { spec, version, CONTROLS[control], paused_for() }
+function control.in_force()
+if state.version == 0 and state.control == 0 then return {} end
+return { state.spec, state.version, CONTROLS[state.control], control.paused_for() }
 end`,
-  enter: `local isDue = false
-local function enter()
-now, clockAt = now + math.max(0, at - clockAt), at
-isDue = now >= due
-if not hasTickets then lose_tickets() end
-end_by_time()
-reap(16)
-serve()
-drop_empty()
+  enter: `function state.enter()
+state.now, state.clockAt = state.now + math.max(0, at - state.clockAt), at
+state.isDue = state.now >= state.due
+if not state.hasTickets then tickets.lose() end
+control.end_by_time()
+leases.reap(16)
+tickets.serve()
+groups.drop_empty()
 end
-local function first_score(key, shift)
+function state.first_score(key, shift)
 local found = call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
 return found and tonumber(found) + shift or math.huge
 end
-local function next_due()
-local ends = math.min(first_score(HELD, idleMs), first_score(ALIVE, 0))
-if claims > 0 then ends = math.min(ends, first_score(QUEUE, 4503599627370496)) end
+function state.next_due()
+local ends = math.min(state.first_score(HELD, state.idleMs), state.first_score(ALIVE, 0))
+if state.claims > 0 then ends = math.min(ends, state.first_score(QUEUE, 4503599627370496)) end
 return ends
 end
-local function is_calm()
-return waiting + claims + revoking + learnUntil + control + version + staleBelow + openings + failures + trials + perSecond == 0
+function state.is_calm()
+return state.waiting + state.claims + state.revoking + state.learnUntil + state.control + state.version + state.staleBelow + state.openings + state.failures + state.trials + state.perSecond == 0
 end
-local function done(reply)
-serve()
-drop_empty()
-if isDue or due == 0 then due = next_due() end
-space, calm = capped() - headroom, is_calm() and 1 or 0
-local fields = { 'HSET', STATE, ' pulse', struct.pack('<ddddd', due, now, clockAt, fence, held) }
-local rest = struct.pack('<dddddddddddddddddddddddddddddddddddddddddd', calm, space, revoking, waiting, claims, capacity, headroom, protectMs, idleMs, connectBoundMs,
-quantumMs, dutyMs, livenessMs, waitersMax, claimMs, perSecond, burst, flagged, eligible, minima, groupCount, stamp, lookMax, probeAfter, probeFailures, epoch, learnUntil, quietUntil, censusUntil, censusToken, farewells,
-version, control, pausedUntil, foreign, staleBelow, tat, openings, openUntil, isAuth, failures, trials)
+function state.done(reply)
+tickets.serve()
+groups.drop_empty()
+if state.isDue or state.due == 0 then state.due = state.next_due() end
+state.space, state.calm = state.capped() - state.headroom, state.is_calm() and 1 or 0
+local fields = { 'HSET', STATE, ' pulse', struct.pack('<ddddd', state.due, state.now, state.clockAt, state.fence, state.held) }
+local rest = struct.pack('<dddddddddddddddddddddddddddddddddddddddddd', state.calm, state.space, state.revoking, state.waiting, state.claims, state.capacity, state.headroom, state.protectMs, state.idleMs, state.connectBoundMs,
+state.quantumMs, state.dutyMs, state.livenessMs, state.waitersMax, state.claimMs, state.perSecond, state.burst, state.flagged, state.eligible, state.minima, state.groupCount, state.stamp, state.lookMax, state.probeAfter, state.probeFailures, state.epoch, state.learnUntil, state.quietUntil, state.censusUntil, state.censusToken, state.farewells,
+state.version, state.control, state.pausedUntil, state.foreign, state.staleBelow, state.tat, state.openings, state.openUntil, state.isAuth, state.failures, state.trials)
 if rest ~= loaded[3] then
 fields[5], fields[6] = ' rest', rest
 end
-save_groups(fields)
+groups.save(fields)
 call(unpack(fields))
-for _, it in ipairs(wakes) do
+for _, it in ipairs(tickets.wakes) do
 call('PUBLISH', string.sub(STATE, 1, -6) .. 'wake:' .. it.holder, it.id)
 end
 return reply
 end
-if known then enter() end`,
+if state.known then state.enter() end`,
   'grant-fast': `local id, holder, groupName = ARGV[1], ARGV[2], ARGV[3]
 local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec', id, ' g' .. groupName)
 local at = clock()
@@ -264,79 +264,81 @@ call('HSET', STATE, id, struct.pack('<dddBBBsss', fence, 0, now, 0, 0, 0, holder
 return held + 1 < space and fence or -fence
 end
 end`,
-  groups: `local groups, names, isRenamed = {}, nil, false
-local function group_names()
+  groups: `local groups = { loaded = {}, isRenamed = false }
+function groups.list_names()
+local names = groups.names
 if not names then
 names = {}
-local text = groupCount > 0 and call('HGET', STATE, ' names') or ''
+groups.names = names
+local text = state.groupCount > 0 and call('HGET', STATE, ' names') or ''
 for name in string.gmatch(text, '%S+') do names[#names + 1] = name end
 end
 return names
 end
-local function find_group(name)
-local it = groups[name]
+function groups.find(name)
+local it = groups.loaded[name]
 if it then return it end
 local text = call('HGET', STATE, ' g' .. name)
 if not text then return nil end
 it = { name = name, text = text }
 it.taken, it.min, it.max, it.priority, it.waiting, it.flagged, it.version, it.claimed, it.place = struct.unpack('<ddddddddd', text)
-groups[name] = it
+groups.loaded[name] = it
 return it
 end
-local function group_of(name, min, max, priority, limit)
-local it = find_group(name)
+function groups.of(name, min, max, priority, limit)
+local it = groups.find(name)
 if it then return it end
-if groupCount >= 64 - 1 and name ~= '~' then return group_of('~', 0, 1000000000, 0, 0) end
-if minima + min > limit then min = 0 end
+if state.groupCount >= 64 - 1 and name ~= '~' then return groups.of('~', 0, 1000000000, 0, 0) end
+if state.minima + min > limit then min = 0 end
 it = { name = name, taken = 0, min = min, max = max, priority = priority, waiting = 0, flagged = 0, version = 0, claimed = 0, place = -1 }
-groups[name] = it
-table.insert(group_names(), name)
-groupCount, minima, isRenamed = groupCount + 1, minima + min, true
+groups.loaded[name] = it
+table.insert(groups.list_names(), name)
+state.groupCount, state.minima, groups.isRenamed = state.groupCount + 1, state.minima + min, true
 return it
 end
-local function all_groups()
+function groups.all()
 local all = {}
-for i, name in ipairs(group_names()) do all[i] = find_group(name) end
+for i, name in ipairs(groups.list_names()) do all[i] = groups.find(name) end
 return all
 end
-local function urgent_of(it)
+function groups.urgent_of(it)
 return math.min(it.waiting, math.max(0, it.min - it.taken))
 end
-local function eligible_of(it)
+function groups.eligible_of(it)
 return math.min(it.waiting, math.max(0, it.max - it.taken))
 end
-local function change(it, taken, waits, claimed)
-eligible = eligible - eligible_of(it)
+function groups.change(it, taken, waits, claimed)
+state.eligible = state.eligible - groups.eligible_of(it)
 it.taken, it.waiting, it.claimed = it.taken + taken, it.waiting + waits, it.claimed + claimed
-waiting, claims = waiting + waits, claims + claimed
-eligible = eligible + eligible_of(it)
+state.waiting, state.claims = state.waiting + waits, state.claims + claimed
+state.eligible = state.eligible + groups.eligible_of(it)
 end
-local function place_of(it)
+function groups.place_of(it)
 if it.place >= 0 then return it.place * 140737488355328 end
 local used, place = {}, 0
-for _, other in ipairs(waiting > 0 and all_groups() or {}) do used[other.place] = true end
+for _, other in ipairs(state.waiting > 0 and groups.all() or {}) do used[other.place] = true end
 while used[place] do place = place + 1 end
 it.place = place
 return place * 140737488355328
 end
-local function older_in(it, than)
+function groups.older_in(it, than)
 if it.waiting == 0 then return 0 end
 local first = it.place * 140737488355328
 return call('ZCOUNT', QUEUE, whole(first), '(' .. whole(first + than))
 end
-local function drop_empty()
-for name, it in pairs(groups) do
+function groups.drop_empty()
+for name, it in pairs(groups.loaded) do
 if it.taken == 0 and it.waiting == 0 and it.version == 0 then
-groups[name], groupCount, minima, isRenamed = nil, groupCount - 1, minima - it.min, true
+groups.loaded[name], state.groupCount, state.minima, groups.isRenamed = nil, state.groupCount - 1, state.minima - it.min, true
 if it.text then call('HDEL', STATE, ' g' .. name) end
-for i, each in ipairs(group_names()) do
-if each == name then table.remove(names, i) break end
+for i, each in ipairs(groups.list_names()) do
+if each == name then table.remove(groups.names, i) break end
 end
 end
 end
 end
-local function save_groups(fields)
-for name, it in pairs(groups) do
+function groups.save(fields)
+for name, it in pairs(groups.loaded) do
 if it.waiting == 0 then it.place = -1 end
 local text = struct.pack('<ddddddddd', it.taken, it.min, it.max, it.priority, it.waiting, it.flagged, it.version, it.claimed, it.place)
 if text ~= it.text then
@@ -344,137 +346,138 @@ fields[#fields + 1] = ' g' .. name
 fields[#fields + 1] = text
 end
 end
-if not isRenamed then return end
+if not groups.isRenamed then return end
 fields[#fields + 1] = ' names'
-fields[#fields + 1] = table.concat(names, ' ')
+fields[#fields + 1] = table.concat(groups.names, ' ')
 end`,
   keys: `local STATE, HELD, REVOKING, QUEUE, ALIVE, TICKETS, FAREWELLS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local call = redis.call`,
   leases: `local LOSSES, LOSS = { 'revoked', 'expired', 'abandoned' }, { revoked = 1, expired = 2, abandoned = 3 }
-local expired = 0
-local function decode(id, text)
+local leases = {}
+state.expired = 0
+function leases.decode(id, text)
 local it, next = { id = id }, nil
 it.fence, it.turn, it.grantedAt, it.probe, it.flag, it.loss, it.holder, it.group, it.session, next = struct.unpack('<dddBBBsss', text)
 if it.loss > 0 then it.revokedAt, it.lookAt, it.endAt = struct.unpack('<ddd', text, next) end
 return it
 end
-local function read(id)
+function leases.read(id)
 local text = call('HGET', STATE, id)
-return text and decode(id, text) or nil
+return text and leases.decode(id, text) or nil
 end
-local function write(it)
+function leases.write(it)
 local text = struct.pack('<dddBBBsss', it.fence, it.turn, it.grantedAt, it.probe, it.flag, it.loss, it.holder, it.group, it.session)
 if it.loss > 0 then text = text .. struct.pack('<ddd', it.revokedAt, it.lookAt, it.endAt) end
 call('HSET', STATE, it.id, text)
 end
-local function owned(id, holder, fence)
-local it = read(id)
+function leases.owned(id, holder, itsFence)
+local it = leases.read(id)
 if not it or it.loss > 0 then return nil, it and LOSSES[it.loss] or 'unknown', it end
-if it.fence ~= fence or (it.holder ~= holder and it.holder ~= '?') then return nil, 'unknown', it end
+if it.fence ~= itsFence or (it.holder ~= holder and it.holder ~= '?') then return nil, 'unknown', it end
 return it
 end
-local function ends_of(id)
+function leases.ends_of(id)
 return tonumber(call('ZSCORE', HELD, id))
 end
-local function protect(id, ends)
+function leases.protect(id, ends)
 call('ZADD', HELD, ends, id)
-due = math.min(due, ends + idleMs)
+state.due = math.min(state.due, ends + state.idleMs)
 end
-local function next_fence()
-return math.max(fence + 1, (now - 1767225600000) * 1024)
+function leases.next_fence()
+return math.max(state.fence + 1, (state.now - 1767225600000) * 1024)
 end
-local function put(id, itsFence, holder, group, probe, session, ends)
-local it = { id = id, fence = itsFence, turn = 0, grantedAt = now, probe = probe, flag = 0, loss = 0,
+function leases.put(id, itsFence, holder, group, probe, session, ends)
+local it = { id = id, fence = itsFence, turn = 0, grantedAt = state.now, probe = probe, flag = 0, loss = 0,
 holder = holder, group = group.name, session = session }
-fence, held = math.max(fence, itsFence), held + 1
-protect(id, ends)
-change(group, 1, 0, 0)
+state.fence, state.held = math.max(state.fence, itsFence), state.held + 1
+leases.protect(id, ends)
+groups.change(group, 1, 0, 0)
 return it
 end
-local function bind(it, session)
+function leases.bind(it, session)
 if it.session ~= '-' or session == '-' then return end
 it.session = session
-close_breaker()
+control.close_breaker()
 end
-local function unflag(it)
+function leases.unflag(it)
 if it.flag == 0 then return end
-local group = find_group(it.group)
-it.flag, flagged, group.flagged = 0, flagged - 1, group.flagged - 1
+local group = groups.find(it.group)
+it.flag, state.flagged, group.flagged = 0, state.flagged - 1, group.flagged - 1
 end
-local function should_yield(it, group)
-if control == 2 or flagged < count() - capped() then return true end
-if it.fence < staleBelow and flagged < math.max(1, headroom) then return true end
-if now - it.grantedAt < quantumMs then return false end
+function leases.should_yield(it, group)
+if state.control == 2 or state.flagged < state.count() - state.capped() then return true end
+if it.fence < state.staleBelow and state.flagged < math.max(1, state.headroom) then return true end
+if state.now - it.grantedAt < state.quantumMs then return false end
 if group.taken >= group.max and group.flagged < group.waiting then return true end
-if (group.waiting > 0 or group.taken > group.min) and flagged < eligible - math.max(0, room()) then return true end
-return headroom == 0 and count() >= capped()
+if (group.waiting > 0 or group.taken > group.min) and state.flagged < state.eligible - math.max(0, state.room()) then return true end
+return state.headroom == 0 and state.count() >= state.capped()
 end
-local function flag_if_wanted(it)
+function leases.flag_if_wanted(it)
 if it.flag == 1 then return end
-local group = find_group(it.group)
-if not should_yield(it, group) then return end
-it.flag, flagged, group.flagged = 1, flagged + 1, group.flagged + 1
+local group = groups.find(it.group)
+if not leases.should_yield(it, group) then return end
+it.flag, state.flagged, group.flagged = 1, state.flagged + 1, group.flagged + 1
 end
-local function probe_failed(before)
-probeFailures = before + 1
-probeAfter = now + math.min(60000, 1000 * 2 ^ math.max(0, probeFailures - 1))
+function leases.probe_failed(before)
+state.probeFailures = before + 1
+state.probeAfter = state.now + math.min(60000, 1000 * 2 ^ math.max(0, state.probeFailures - 1))
 end
-local function remove_held(it)
-unflag(it)
+function leases.remove_held(it)
+leases.unflag(it)
 call('ZREM', HELD, it.id)
-held = held - 1
-change(find_group(it.group), -1, 0, 0)
+state.held = state.held - 1
+groups.change(groups.find(it.group), -1, 0, 0)
 end
-local function revoke(it, reason)
-local ended, isBound = math.min(now, ends_of(it.id)), it.session ~= '-'
-local connectOver = (reason == 'abandoned' and now or ended) + connectBoundMs
-remove_held(it)
-it.loss, it.revokedAt, it.lookAt = LOSS[reason], now, isBound and 0 or connectOver
-it.endAt = isBound and ended + idleMs + connectBoundMs or connectOver
-call('ZADD', REVOKING, math.max(now, it.lookAt), it.id)
-write(it)
-revoking, lookMax = revoking + 1, math.max(lookMax, it.lookAt)
-if it.probe == 1 and not isBound then probe_failed(probeFailures) end
+function leases.revoke(it, reason)
+local ended, isBound = math.min(state.now, leases.ends_of(it.id)), it.session ~= '-'
+local connectOver = (reason == 'abandoned' and state.now or ended) + state.connectBoundMs
+leases.remove_held(it)
+it.loss, it.revokedAt, it.lookAt = LOSS[reason], state.now, isBound and 0 or connectOver
+it.endAt = isBound and ended + state.idleMs + state.connectBoundMs or connectOver
+call('ZADD', REVOKING, math.max(state.now, it.lookAt), it.id)
+leases.write(it)
+state.revoking, state.lookMax = state.revoking + 1, math.max(state.lookMax, it.lookAt)
+if it.probe == 1 and not isBound then leases.probe_failed(state.probeFailures) end
 end
-local function remove_revoking(it)
+function leases.remove_revoking(it)
 call('HDEL', STATE, it.id)
 call('ZREM', REVOKING, it.id)
-revoking, probeFailures, probeAfter = revoking - 1, 0, 0
-if revoking == 0 then lookMax = 0 end
+state.revoking, state.probeFailures, state.probeAfter = state.revoking - 1, 0, 0
+if state.revoking == 0 then state.lookMax = 0 end
 end
-local function reap(limit)
-if held > 0 and now >= due then
-for _, id in ipairs(call('ZRANGEBYSCORE', HELD, '-inf', now - idleMs, 'LIMIT', 0, limit)) do
-revoke(read(id), 'expired')
-expired = expired + 1
+function leases.reap(limit)
+if state.held > 0 and state.now >= state.due then
+for _, id in ipairs(call('ZRANGEBYSCORE', HELD, '-inf', state.now - state.idleMs, 'LIMIT', 0, limit)) do
+leases.revoke(leases.read(id), 'expired')
+state.expired = state.expired + 1
 end
 end
-if now >= due then reap_tickets(limit) end
-local surplus = math.min(limit, control == 2 and held or debt() - revoking)
+if state.now >= state.due then tickets.reap(limit) end
+local surplus = math.min(limit, state.control == 2 and state.held or state.debt() - state.revoking)
 if surplus <= 0 then return end
-for _, id in ipairs(call('ZRANGEBYSCORE', HELD, '-inf', now, 'LIMIT', 0, surplus)) do revoke(read(id), 'revoked') end
+for _, id in ipairs(call('ZRANGEBYSCORE', HELD, '-inf', state.now, 'LIMIT', 0, surplus)) do leases.revoke(leases.read(id), 'revoked') end
 end
-local function duty_of(it)
-local wait = math.max(0, it.lookAt - now)
-call('ZADD', REVOKING, now + wait + dutyMs, it.id)
+function leases.duty_of(it)
+local wait = math.max(0, it.lookAt - state.now)
+call('ZADD', REVOKING, state.now + wait + state.dutyMs, it.id)
 return { it.id, it.fence, it.session, wait }
 end
-local function take_duties(duties, limit, upTo)
-if revoking == 0 or #duties >= limit then return duties end
+function leases.take_duties(duties, limit, upTo)
+if state.revoking == 0 or #duties >= limit then return duties end
 for _, id in ipairs(call('ZRANGEBYSCORE', REVOKING, '-inf', upTo, 'LIMIT', 0, limit - #duties)) do
-duties[#duties + 1] = duty_of(read(id))
+duties[#duties + 1] = leases.duty_of(leases.read(id))
 end
 return duties
 end
-local function pressure(group)
-local free = room()
+function leases.pressure(group)
+local free = state.room()
 local isAtMax = group and group.taken >= group.max and group.waiting > 0
-return (eligible > math.max(0, free) or isAtMax or free <= 0 or control == 2) and 1 or 0
+return (state.eligible > math.max(0, free) or isAtMax or free <= 0 or state.control == 2) and 1 or 0
 end
-local function renew_after()
-local longest = math.floor(protectMs / 3)
-if waiting == 0 then return longest end
-return math.min(longest, math.max(math.floor(protectMs / 20), math.ceil(held * 1000 / 1000)))
+function leases.renew_after()
+local longest = math.floor(state.protectMs / 3)
+if state.waiting == 0 then return longest end
+return math.min(longest, math.max(math.floor(state.protectMs / 20), math.ceil(state.held * 1000 / 1000)))
 end`,
   load: `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec')
 local at = clock()`,
@@ -498,136 +501,137 @@ end
 end`,
   'renew-fast': `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec')
 local at = clock()`,
-  state: `if loaded[1] and tonumber(loaded[1]) > 2 then return { 'upgrade', tonumber(loaded[1]) } end
-local known, hasTickets = loaded[1] == '2', true
-if known then
+  state: `local state = {}
+if loaded[1] and tonumber(loaded[1]) > 2 then return { 'upgrade', tonumber(loaded[1]) } end
+state.known, state.hasTickets = loaded[1] == '2', true
+if state.known then
 local _, _, _, _, heldThere = struct.unpack('<ddddd', loaded[2])
 local _, _, revokingThere, waitingThere, claimsThere = struct.unpack('<ddddd', loaded[3])
 local leases, tickets = (heldThere > 0 and 1 or 0) + (revokingThere > 0 and 1 or 0), waitingThere + claimsThere > 0 and 3 or 0
 if call('EXISTS', HELD, REVOKING, QUEUE, ALIVE, TICKETS) ~= leases + tickets then
-known, hasTickets = call('EXISTS', HELD, REVOKING) == leases, false
+state.known, state.hasTickets = call('EXISTS', HELD, REVOKING) == leases, false
 end
 end
-local function forget()
+function state.forget()
 call('DEL', STATE, HELD, REVOKING, QUEUE, ALIVE, TICKETS, FAREWELLS)
 end
-if loaded[1] and not known then
-forget()
+if loaded[1] and not state.known then
+state.forget()
 loaded = {}
 end
-local spec = loaded[4]
-local due, now, clockAt, fence, held = struct.unpack('<ddddd', loaded[2] or string.rep('\\0', 40))
-local calm, space, revoking, waiting, claims,
-capacity, headroom, protectMs, idleMs, connectBoundMs, quantumMs, dutyMs, livenessMs, waitersMax, claimMs, perSecond, burst,
-flagged, eligible, minima, groupCount,
-stamp, lookMax, probeAfter, probeFailures,
-epoch, learnUntil, quietUntil, censusUntil, censusToken, farewells,
-version, control, pausedUntil, foreign, staleBelow, tat,
-openings, openUntil, isAuth, failures, trials = struct.unpack('<dddddddddddddddddddddddddddddddddddddddddd', loaded[3] or string.rep('\\0', 336))
+state.spec = loaded[4]
+state.due, state.now, state.clockAt, state.fence, state.held = struct.unpack('<ddddd', loaded[2] or string.rep('\\0', 40))
+state.calm, state.space, state.revoking, state.waiting, state.claims,
+state.capacity, state.headroom, state.protectMs, state.idleMs, state.connectBoundMs, state.quantumMs, state.dutyMs, state.livenessMs, state.waitersMax, state.claimMs, state.perSecond, state.burst,
+state.flagged, state.eligible, state.minima, state.groupCount,
+state.stamp, state.lookMax, state.probeAfter, state.probeFailures,
+state.epoch, state.learnUntil, state.quietUntil, state.censusUntil, state.censusToken, state.farewells,
+state.version, state.control, state.pausedUntil, state.foreign, state.staleBelow, state.tat,
+state.openings, state.openUntil, state.isAuth, state.failures, state.trials = struct.unpack('<dddddddddddddddddddddddddddddddddddddddddd', loaded[3] or string.rep('\\0', 336))
 local CONTROLS = { [0] = 'open', 'paused', 'draining' }
 local function whole(value)
 return string.format('%.0f', value)
 end
-local function read_settings(text)
-spec = text
+function state.read_settings(text)
+state.spec = text
 local values = {}
 for value in string.gmatch(text, '%d+') do values[#values + 1] = tonumber(value) end
-capacity, headroom, protectMs, idleMs, connectBoundMs, quantumMs, dutyMs, livenessMs, waitersMax, claimMs, perSecond, burst =
+state.capacity, state.headroom, state.protectMs, state.idleMs, state.connectBoundMs, state.quantumMs, state.dutyMs, state.livenessMs, state.waitersMax, state.claimMs, state.perSecond, state.burst =
 unpack(values)
 call('HSET', STATE, ' spec', text)
-due = 0
+state.due = 0
 end
-local function raise_bound(text)
+function state.raise_bound(text)
 local bound = string.match(text, '^%d+,%d+,%d+,%d+,(%d+)')
-local more = bound - connectBoundMs
+local more = bound - state.connectBoundMs
 if more <= 0 then return end
-read_settings((string.gsub(spec, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. bound)))
-if learnUntil > 0 then learnUntil, quietUntil = learnUntil + more, quietUntil + more end
+state.read_settings((string.gsub(state.spec, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. bound)))
+if state.learnUntil > 0 then state.learnUntil, state.quietUntil = state.learnUntil + more, state.quietUntil + more end
 end
-local function create(text)
-known, now, clockAt, epoch = true, at, at, at
+function state.create(text)
+state.known, state.now, state.clockAt, state.epoch = true, at, at, at
 call('HSET', STATE, 'schema', 2)
-read_settings(text)
-learnUntil = now + protectMs + idleMs + connectBoundMs
-quietUntil = now + math.max(connectBoundMs + (perSecond > 0 and 5000 or 0), dutyMs)
+state.read_settings(text)
+state.learnUntil = state.now + state.protectMs + state.idleMs + state.connectBoundMs
+state.quietUntil = state.now + math.max(state.connectBoundMs + (state.perSecond > 0 and 5000 or 0), state.dutyMs)
 end
-local function capped()
-return math.max(0, capacity - foreign)
+function state.capped()
+return math.max(0, state.capacity - state.foreign)
 end
-local function count()
-return held + revoking
+function state.count()
+return state.held + state.revoking
 end
-local function debt()
-return math.max(0, held + revoking - capped())
+function state.debt()
+return math.max(0, state.held + state.revoking - state.capped())
 end
-local function room()
-return capped() - headroom - held - revoking - claims
+function state.room()
+return state.capped() - state.headroom - state.held - state.revoking - state.claims
 end`,
-  tickets: `local wakes = {}
-local function read_ticket(id)
-local text = waiting + claims > 0 and call('HGET', TICKETS, id)
+  tickets: `local tickets = { wakes = {} }
+function tickets.read(id)
+local text = state.waiting + state.claims > 0 and call('HGET', TICKETS, id)
 if not text then return nil end
 local it = { id = id }
 it.stamp, it.listens, it.group, it.holder = struct.unpack('<dBss', text)
 return it
 end
-local function write_ticket(it)
+function tickets.write(it)
 call('HSET', TICKETS, it.id, struct.pack('<dBss', it.stamp, it.listens, it.group, it.holder))
 end
-local function has_claim(id)
-return claims > 0 and tonumber(call('ZSCORE', QUEUE, id)) < 0
+function tickets.has_claim(id)
+return state.claims > 0 and tonumber(call('ZSCORE', QUEUE, id)) < 0
 end
-local function enqueue(it, group)
-call('ZADD', QUEUE, place_of(group) + it.stamp, it.id)
-change(group, 0, 1, 0)
+function tickets.enqueue(it, group)
+call('ZADD', QUEUE, groups.place_of(group) + it.stamp, it.id)
+groups.change(group, 0, 1, 0)
 end
-local function add_ticket(id, order, listens, group, holder)
+function tickets.add(id, order, listens, group, holder)
 local it = { id = id, stamp = order, listens = listens, group = group.name, holder = holder }
-write_ticket(it)
-enqueue(it, group)
+tickets.write(it)
+tickets.enqueue(it, group)
 end
-local function claim(it)
-change(find_group(it.group), 1, -1, 1)
-call('ZADD', QUEUE, now + claimMs - 4503599627370496, it.id)
-due = math.min(due, now + claimMs)
-wakes[#wakes + 1] = it
+function tickets.claim(it)
+groups.change(groups.find(it.group), 1, -1, 1)
+call('ZADD', QUEUE, state.now + state.claimMs - 4503599627370496, it.id)
+state.due = math.min(state.due, state.now + state.claimMs)
+tickets.wakes[#tickets.wakes + 1] = it
 end
-local function forget_ticket(id)
-local it = read_ticket(id)
+function tickets.forget(id)
+local it = tickets.read(id)
 if not it then return false end
-local group = find_group(it.group)
-if has_claim(id) then change(group, -1, 0, -1) else change(group, 0, -1, 0) end
+local group = groups.find(it.group)
+if tickets.has_claim(id) then groups.change(group, -1, 0, -1) else groups.change(group, 0, -1, 0) end
 call('ZREM', QUEUE, id)
 call('ZREM', ALIVE, id)
 call('HDEL', TICKETS, id)
 return true
 end
-local function reap_tickets(limit)
-if waiting + claims == 0 then return end
-for _, id in ipairs(call('ZRANGEBYSCORE', ALIVE, '-inf', now, 'LIMIT', 0, limit)) do forget_ticket(id) end
-if claims == 0 then return end
-for _, id in ipairs(call('ZRANGEBYSCORE', QUEUE, '-inf', whole(now - 4503599627370496), 'LIMIT', 0, limit)) do
-local it = read_ticket(id)
-local group = find_group(it.group)
+function tickets.reap(limit)
+if state.waiting + state.claims == 0 then return end
+for _, id in ipairs(call('ZRANGEBYSCORE', ALIVE, '-inf', state.now, 'LIMIT', 0, limit)) do tickets.forget(id) end
+if state.claims == 0 then return end
+for _, id in ipairs(call('ZRANGEBYSCORE', QUEUE, '-inf', whole(state.now - 4503599627370496), 'LIMIT', 0, limit)) do
+local it = tickets.read(id)
+local group = groups.find(it.group)
 it.listens = 0
-write_ticket(it)
-change(group, -1, 0, -1)
-enqueue(it, group)
+tickets.write(it)
+groups.change(group, -1, 0, -1)
+tickets.enqueue(it, group)
 end
 end
-local function lose_tickets()
+function tickets.lose()
 call('DEL', QUEUE, ALIVE, TICKETS)
-for _, it in ipairs(all_groups()) do change(it, -it.claimed, -it.waiting, -it.claimed) end
+for _, it in ipairs(groups.all()) do groups.change(it, -it.claimed, -it.waiting, -it.claimed) end
 end
-local function is_better(one, other)
+function tickets.is_better(one, other)
 if one.isUrgent ~= other.isUrgent then return one.isUrgent end
 if one.group.priority ~= other.group.priority then return one.group.priority > other.group.priority end
 if one.stamp ~= other.stamp then return one.stamp < other.stamp end
 return one.id < other.id
 end
-local function next_tickets(limit)
+function tickets.choose(limit)
 local lines, chosen = {}, {}
-for _, group in ipairs(all_groups()) do
+for _, group in ipairs(groups.all()) do
 if group.waiting > 0 then
 local first = group.place * 140737488355328
 local last = '(' .. whole(first + 140737488355328)
@@ -642,7 +646,7 @@ local group, id, taken = line.group, line.ids[2 * line.served + 1], line.group.t
 if id and taken < group.max then
 local one = { id = id, group = group, line = line, isUrgent = taken < group.min,
 stamp = tonumber(line.ids[2 * line.served + 2]) - line.first }
-if not best or is_better(one, best) then best = one end
+if not best or tickets.is_better(one, best) then best = one end
 end
 end
 if not best then break end
@@ -651,12 +655,12 @@ chosen[#chosen + 1] = best.id
 end
 return chosen
 end
-local function serve()
-local limit = math.min(room(), 16)
-if limit <= 0 or eligible == 0 or openings > 0 or ban() then return end
-for _, id in ipairs(next_tickets(limit)) do
-local it = read_ticket(id)
-if it.listens == 1 then claim(it) end
+function tickets.serve()
+local limit = math.min(state.room(), 16)
+if limit <= 0 or state.eligible == 0 or state.openings > 0 or control.ban() then return end
+for _, id in ipairs(tickets.choose(limit)) do
+local it = tickets.read(id)
+if it.listens == 1 then tickets.claim(it) end
 end
 end`,
 } as const;
@@ -664,23 +668,23 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: '8b09b3ddaa1292be54d36b1d677d1ee87fc451d3',
+    sha1: '4cc3936c8ad6c1177ceddd610daa78b805e13c25',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
 if it.session ~= '-' or session == '-' then return end
-it.session, it.endAt = session, now + idleMs + connectBoundMs
-if tonumber(call('ZSCORE', REVOKING, it.id)) == it.lookAt then call('ZADD', REVOKING, now, it.id) end
+it.session, it.endAt = session, state.now + state.idleMs + state.connectBoundMs
+if tonumber(call('ZSCORE', REVOKING, it.id)) == it.lookAt then call('ZADD', REVOKING, state.now, it.id) end
 it.lookAt = 0
-write(it)
+leases.write(it)
 end
 local function abandon(id, itsFence, session, outcome)
-if not known then return 'unknown' end
-local it, _, record = owned(id, holder, itsFence)
+if not state.known then return 'unknown' end
+local it, _, record = leases.owned(id, holder, itsFence)
 if it then
-bind(it, session)
-revoke(it, 'abandoned')
-observe(id, it.holder, outcome)
+leases.bind(it, session)
+leases.revoke(it, 'abandoned')
+control.observe(id, it.holder, outcome)
 return 'abandoned'
 end
 if not record or record.loss == 0 or record.holder ~= holder or record.fence ~= itsFence then return 'unknown' end
@@ -690,331 +694,331 @@ end
 for i = 2, #ARGV, 4 do
 reply[#reply + 1] = abandon(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3])
 end
-return known and done(reply) or reply`,
+return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: '3f2fc13c897922dff9763d03921dc332a9047ffe',
+    sha1: '851c628c657c8bcb00b47478e48efcc915df5b5a',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
-    body: `if not known then return { 'done', 'refused' } end
-if tonumber(ARGV[1]) ~= epoch or learnUntil > 0 and tonumber(ARGV[2]) ~= censusToken then return done({ 'done', 'refused' }) end
+    body: `if not state.known then return { 'done', 'refused' } end
+if tonumber(ARGV[1]) ~= state.epoch or state.learnUntil > 0 and tonumber(ARGV[2]) ~= state.censusToken then return state.done({ 'done', 'refused' }) end
 for i = 5, #ARGV, 3 do
 local id = ARGV[i]
-if not read(id) and not has_left(id) then
-local group = group_of('unknown', 0, 1000000000, 0, 0)
-write(put(id, tonumber(ARGV[i + 1]), '?', group, 0, ARGV[i + 2], now + protectMs))
+if not leases.read(id) and not control.has_left(id) then
+local group = groups.of('unknown', 0, 1000000000, 0, 0)
+leases.write(leases.put(id, tonumber(ARGV[i + 1]), '?', group, 0, ARGV[i + 2], state.now + state.protectMs))
 end
 end
 if ARGV[3] == '1' then
-foreign = tonumber(ARGV[4])
-end_learning()
+state.foreign = tonumber(ARGV[4])
+control.end_learning()
 end
-return done({ 'done', 'adopted' })`,
+return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: 'a4554b0948484c626042f6a311c70a403f8e2499',
+    sha1: '2df7dc72ab705f98dcf37baa289432eca3ec773b',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
-    body: `local wasKnown = known
-if not known then
-create(ARGV[1])
-enter()
+    body: `local wasKnown = state.known
+if not state.known then
+state.create(ARGV[1])
+state.enter()
 end
-raise_bound(ARGV[1])
-if ARGV[2] == '1' then end_learning() end
-return done({ wasKnown and 'exists' or 'created', spec, math.max(0, learnUntil - now) })`,
+state.raise_bound(ARGV[1])
+if ARGV[2] == '1' then control.end_learning() end
+return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, state.learnUntil - state.now) })`,
   },
   forget: {
-    sha1: 'bb95050becda778cccac0594dac7a6f08b87bf94',
+    sha1: '4625e94d6fd3c726b84c0a3cb21197a7f33fb668',
     uses: ['keys', 'clock', 'load', 'state'],
-    body: `forget()
+    body: `state.forget()
 return { 'done' }`,
   },
   grant: {
-    sha1: 'e2333f7ad7a6ee0a446865713778ff434676f818',
+    sha1: '91bb4ae57ea5a455815212f823581d29f2862007',
     uses: ['keys', 'clock', 'grant-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
 local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
 local min, max, priority = string.match(ARGV[10] or '-', '^(%d+),(%d+),(%d+)$')
-if not known then
-create(ARGV[4])
-enter()
+if not state.known then
+state.create(ARGV[4])
+state.enter()
 end
-raise_bound(ARGV[4])
+state.raise_bound(ARGV[4])
 local function differ(group)
 local isOther = min and (group.min ~= tonumber(min) or group.max ~= tonumber(max) or group.priority ~= tonumber(priority))
-return (isOther or ARGV[4] ~= spec) and 1 or 0
+return (isOther or ARGV[4] ~= state.spec) and 1 or 0
 end
 local function granted(it, duties, census)
-local protect, group = math.max(0, ends_of(id) - now), find_group(it.group)
-return done({ 'granted', it.fence, protect, idleMs, math.max(0, protect - protectMs), renew_after(), dutyMs, it.probe,
-pressure(group), differ(group), duties, in_force(), census })
+local protect, group = math.max(0, leases.ends_of(id) - state.now), groups.find(it.group)
+return state.done({ 'granted', it.fence, protect, state.idleMs, math.max(0, protect - state.protectMs), leases.renew_after(), state.dutyMs, it.probe,
+leases.pressure(group), differ(group), duties, control.in_force(), census })
 end
-local it = read(id)
-if it and it.loss > 0 then return done({ 'lost', LOSSES[it.loss] }) end
-if it and it.holder ~= holder then return done({ 'lost', 'unknown' }) end
-if it then return granted(it, {}, census_of(id)) end
-local ticket = read_ticket(id)
-if again and not ticket then return done({ 'lost', 'unknown' }) end
-local group = ticket and find_group(ticket.group)
-or group_of(groupName, tonumber(min or 0), tonumber(max or 1000000000), tonumber(priority or 0), capacity - headroom)
-local upcoming = math.max(stamp + 1, (now - 1767225600000) * 8)
+local it = leases.read(id)
+if it and it.loss > 0 then return state.done({ 'lost', LOSSES[it.loss] }) end
+if it and it.holder ~= holder then return state.done({ 'lost', 'unknown' }) end
+if it then return granted(it, {}, control.census_of(id)) end
+local ticket = tickets.read(id)
+if again and not ticket then return state.done({ 'lost', 'unknown' }) end
+local group = ticket and groups.find(ticket.group)
+or groups.of(groupName, tonumber(min or 0), tonumber(max or 1000000000), tonumber(priority or 0), state.capacity - state.headroom)
+local upcoming = math.max(state.stamp + 1, (state.now - 1767225600000) * 8)
 local order = ticket and ticket.stamp or asked > 0 and asked < upcoming and asked or upcoming
-local older = older_in(group, order)
-local ahead = claims_ahead(group, older, order)
+local older = groups.older_in(group, order)
+local ahead = admit.claims_ahead(group, older, order)
 local function take(how, victim, census)
 local duties, isProbe = {}, how == 'probe'
 if victim then
-revoke(victim, 'revoked')
-duties[1] = duty_of(victim)
+leases.revoke(victim, 'revoked')
+duties[1] = leases.duty_of(victim)
 end
-if not census then take_duties(duties, isProbe and 100 or 2, isProbe and '+inf' or now) end
-local lease = hold(id, holder, group, isProbe and 1 or 0)
-if ticket then forget_ticket(id) end
+if not census then leases.take_duties(duties, isProbe and 100 or 2, isProbe and '+inf' or state.now) end
+local lease = admit.hold(id, holder, group, isProbe and 1 or 0)
+if ticket then tickets.forget(id) end
 return granted(lease, duties, census or {})
 end
-local because, forMs = ban()
+local because, forMs = control.ban()
 if because then
-local isWanted = wait and count() < capped() and (held == 0 or now >= quietUntil + math.floor(protectMs / 2))
-local census = isWanted and take_census(id) or {}
+local isWanted = wait and state.count() < state.capped() and (state.held == 0 or state.now >= state.quietUntil + math.floor(state.protectMs / 2))
+local census = isWanted and control.take_census(id) or {}
 if census[1] then return take('census', nil, census) end
 else
-local how, victim = decide(group, older, ahead, ticket)
-local tooFar = connect_after() - 5000
+local how, victim = admit.decide(group, older, ahead, ticket)
+local tooFar = admit.connect_after() - 5000
 if how ~= 'none' and tooFar <= 0 then return take(how, victim) end
 if how ~= 'none' then because, forMs = 'RATE', tooFar end
 end
-local hint = because and (forMs or 500) or retry_after(ahead)
+local hint = because and (forMs or 500) or admit.retry_after(ahead)
 if wait and forMs and waitMs and forMs > waitMs then
-if ticket then forget_ticket(id) end
-return done({ 'denied', 'DEADLINE_NEAR', hint, because })
+if ticket then tickets.forget(id) end
+return state.done({ 'denied', 'DEADLINE_NEAR', hint, because })
 end
 if ticket then
 ticket.listens = listens
-write_ticket(ticket)
+tickets.write(ticket)
 else
-if not wait then return done({ 'denied', because or 'FULL', hint, '-' }) end
-if waiting + claims >= waitersMax then return done({ 'denied', 'QUEUE_FULL', hint, '-' }) end
-stamp = math.max(stamp, order)
-add_ticket(id, order, listens, group, holder)
+if not wait then return state.done({ 'denied', because or 'FULL', hint, '-' }) end
+if state.waiting + state.claims >= state.waitersMax then return state.done({ 'denied', 'QUEUE_FULL', hint, '-' }) end
+state.stamp = math.max(state.stamp, order)
+tickets.add(id, order, listens, group, holder)
 end
-call('ZADD', ALIVE, now + livenessMs, id)
-due = math.min(due, now + livenessMs)
-return done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', pressure(group), differ(group), in_force() })`,
+call('ZADD', ALIVE, state.now + state.livenessMs, id)
+state.due = math.min(state.due, state.now + state.livenessMs)
+return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: 'e46f06edc5c5778c5150ac4f32ce9b7e36a7e860',
+    sha1: '714fe1917d08b4cac9c8f2969095229b25c96e08',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
-    body: `if not known then return { 'unknown' } end
+    body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
 local function list(key)
 if #entries >= limit then return end
 local found = call('ZRANGE', key, 0, limit - #entries - 1, 'WITHSCORES')
 for i = 1, #found, 2 do
-local it = read(found[i])
-local word = it.loss > 0 and 'revoking' or tonumber(found[i + 1]) > now and 'protected' or 'revocable'
+local it = leases.read(found[i])
+local word = it.loss > 0 and 'revoking' or tonumber(found[i + 1]) > state.now and 'protected' or 'revocable'
 entries[#entries + 1] = { it.id, it.fence, word, it.holder, it.group, it.session, it.probe }
 end
 end
 list(HELD)
 list(REVOKING)
-for i, it in ipairs(all_groups()) do shares[i] = { it.name, it.min, it.max, it.priority, it.taken, it.waiting } end
-local protected = call('ZCOUNT', HELD, '(' .. whole(now), '+inf')
-return done({ 'state', spec, held, protected, revoking, waiting + claims, flagged, math.max(0, learnUntil - now), claims,
-debt(), foreign, epoch, version, CONTROLS[control], phase(), shares, entries })`,
+for i, it in ipairs(groups.all()) do shares[i] = { it.name, it.min, it.max, it.priority, it.taken, it.waiting } end
+local protected = call('ZCOUNT', HELD, '(' .. whole(state.now), '+inf')
+return state.done({ 'state', state.spec, state.held, protected, state.revoking, state.waiting + state.claims, state.flagged, math.max(0, state.learnUntil - state.now), state.claims,
+state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: '186fa1cc50b19b681113474d26f2f0f149d0e755',
+    sha1: 'ea836000bf5af5f05c7900110bb99dcbdb112695',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
-    body: `if not known then return { 'done', 'unknown' } end
+    body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
 function handlers.pause()
-pause(tonumber(ARGV[2]))
+control.pause(tonumber(ARGV[2]))
 end
 function handlers.resume()
-control = 0
-close_breaker()
+state.control = 0
+control.close_breaker()
 end
 function handlers.drain()
-control = 2
+state.control = 2
 end
 function handlers.reconnect()
-staleBelow = next_fence()
+state.staleBelow = leases.next_fence()
 end
 function handlers.observe()
-observe('', ARGV[2], ARGV[3])
+control.observe('', ARGV[2], ARGV[3])
 return 'done'
 end
 function handlers.resize()
-local most, kept, next = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]) or version + 1
-if next <= version then return 'stale' end
-if minima > most - kept then return 'refused' end
-read_settings((string.gsub(spec, '^%d+,%d+', ARGV[2] .. ',' .. ARGV[3])))
-version = next
+local most, kept, next = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]) or state.version + 1
+if next <= state.version then return 'stale' end
+if state.minima > most - kept then return 'refused' end
+state.read_settings((string.gsub(state.spec, '^%d+,%d+', ARGV[2] .. ',' .. ARGV[3])))
+state.version = next
 return 'done'
 end
 function handlers.share()
 local min, max, priority = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local group = group_of(ARGV[2], 0, 1000000000, 0, 0)
+local group = groups.of(ARGV[2], 0, 1000000000, 0, 0)
 local next = tonumber(ARGV[6]) or group.version + 1
 if next <= group.version then return 'stale' end
-if minima - group.min + min > capacity - headroom then return 'refused' end
-minima = minima - group.min + min
-eligible = eligible - eligible_of(group)
+if state.minima - group.min + min > state.capacity - state.headroom then return 'refused' end
+state.minima = state.minima - group.min + min
+state.eligible = state.eligible - groups.eligible_of(group)
 group.min, group.max, group.priority, group.version = min, max, priority, next
-eligible = eligible + eligible_of(group)
+state.eligible = state.eligible + groups.eligible_of(group)
 return 'done'
 end
 local word = handlers[kind]()
 if not word then
-version, word = version + 1, 'done'
+state.version, word = state.version + 1, 'done'
 end
-return done({ 'done', word })`,
+return state.done({ 'done', word })`,
   },
   park: {
-    sha1: '94e5938c3402455e66586cdf17999b066915f516',
+    sha1: 'ed66c9afafc8143cfca00b791c2addfff79170b8',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
-local it, loss, record = owned(id, holder, itsFence)
+local it, loss, record = leases.owned(id, holder, itsFence)
 if record and record.loss == 0 and record.holder == holder then last = record.group end
 if not it then return { 'lost', loss } end
-local ends = ends_of(id)
-bind(it, session)
+local ends = leases.ends_of(id)
+leases.bind(it, session)
 if turn > it.turn then
-it.turn, ends = turn, math.min(now, ends)
-protect(id, ends)
-flag_if_wanted(it)
+it.turn, ends = turn, math.min(state.now, ends)
+leases.protect(id, ends)
+leases.flag_if_wanted(it)
 end
-write(it)
-if ends > now then return { 'held', ends - now } end
+leases.write(it)
+if ends > state.now then return { 'held', ends - state.now } end
 return { it.flag == 1 and 'yield' or 'parked' }
 end
 for i = 2, #ARGV, 4 do
-outcomes[#outcomes + 1] = known and park(ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3]) or { 'lost', 'unknown' }
+outcomes[#outcomes + 1] = state.known and park(ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3]) or { 'lost', 'unknown' }
 end
-if not known then return { 'parked', 0, outcomes, {} } end
-return done({ 'parked', pressure(last and find_group(last)), outcomes, in_force() })`,
+if not state.known then return { 'parked', 0, outcomes, {} } end
+return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   release: {
-    sha1: '6767996d6e87057f0630219ac8af05406dd377d2',
+    sha1: 'f17f5a4a7a15b54146f8976c9e6ff68fbb275bf9',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function release(id, itsFence, outcome)
-if not known then return 'unknown' end
-if forget_ticket(id) then return 'released' end
-local it = read(id)
-if not it and learnUntil > 0 then bid_farewell(id) end
+if not state.known then return 'unknown' end
+if tickets.forget(id) then return 'released' end
+local it = leases.read(id)
+if not it and state.learnUntil > 0 then control.bid_farewell(id) end
 if not it or (it.holder ~= holder and it.holder ~= '?') then return 'unknown' end
 if it.fence ~= itsFence and itsFence ~= 0 then return 'unknown' end
-local before = probeFailures
+local before = state.probeFailures
 if it.loss > 0 then
-remove_revoking(it)
+leases.remove_revoking(it)
 else
-remove_held(it)
+leases.remove_held(it)
 call('HDEL', STATE, id)
 end
-if it.probe == 1 and outcome == 'refused' then probe_failed(before) end
-observe(id, it.holder, outcome)
+if it.probe == 1 and outcome == 'refused' then leases.probe_failed(before) end
+control.observe(id, it.holder, outcome)
 return 'released'
 end
 for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]) end
-return known and done(reply) or reply`,
+return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: '52fe58302a8e67edd00e4285265424fb2bbaeda4',
+    sha1: '031424f79431277dc978546854f68ca96b74b530',
     uses: ['keys', 'clock', 'renew-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld = ARGV[1], {}, nil, false
-if not known and ARGV[2] ~= '-' then
-create(ARGV[2])
-enter()
+if not state.known and ARGV[2] ~= '-' then
+state.create(ARGV[2])
+state.enter()
 end
 local function restore(text, itsVersion, word, pausedFor)
-if text == '-' or itsVersion <= version then return end
-version = itsVersion
+if text == '-' or itsVersion <= state.version then return end
+state.version = itsVersion
 for number, name in pairs(CONTROLS) do
-if name == word then control = number end
+if name == word then state.control = number end
 end
-if control == 1 then pause(pausedFor) end
-read_settings(text)
+if state.control == 1 then control.pause(pausedFor) end
+state.read_settings(text)
 end
 local function registered(at, record)
 local id, session, group = ARGV[at], ARGV[at + 3], ARGV[at + 5]
-if record or learnUntil == 0 or group == '-' or session == '-' or has_left(id) then return nil end
+if record or state.learnUntil == 0 or group == '-' or session == '-' or control.has_left(id) then return nil end
 restore(ARGV[at + 6], tonumber(ARGV[at + 7]), ARGV[at + 8], tonumber(ARGV[at + 9]))
-return put(id, tonumber(ARGV[at + 1]), holder, group_of(group, 0, 1000000000, 0, 0), 0, session, now + protectMs)
+return leases.put(id, tonumber(ARGV[at + 1]), holder, groups.of(group, 0, 1000000000, 0, 0), 0, session, state.now + state.protectMs)
 end
 local function take_over(it, name)
 if it.holder ~= '?' then return end
 it.holder = holder
 if name == '-' then return end
-unflag(it)
-change(find_group(it.group), -1, 0, 0)
-local group = group_of(name, 0, 1000000000, 0, 0)
-change(group, 1, 0, 0)
+leases.unflag(it)
+groups.change(groups.find(it.group), -1, 0, 0)
+local group = groups.of(name, 0, 1000000000, 0, 0)
+groups.change(group, 1, 0, 0)
 it.group = group.name
 end
 local function renew(at)
 local id, turn, session = ARGV[at], tonumber(ARGV[at + 2]), ARGV[at + 3]
-local it, loss, record = owned(id, holder, tonumber(ARGV[at + 1]))
+local it, loss, record = leases.owned(id, holder, tonumber(ARGV[at + 1]))
 it = it or registered(at, record)
 if not it then
-local isForgotten = learnUntil > 0 and not record and not has_left(id)
+local isForgotten = state.learnUntil > 0 and not record and not control.has_left(id)
 return isForgotten and { 'forgotten' } or { 'lost', loss }
 end
 take_over(it, ARGV[at + 5])
-bind(it, session)
+leases.bind(it, session)
 if turn > it.turn then
 it.turn = turn
-unflag(it)
-protect(id, math.max(now + protectMs, ends_of(id)))
-if ARGV[at + 4] == '1' then flag_if_wanted(it) end
+leases.unflag(it)
+leases.protect(id, math.max(state.now + state.protectMs, leases.ends_of(id)))
+if ARGV[at + 4] == '1' then leases.flag_if_wanted(it) end
 end
-write(it)
+leases.write(it)
 anyHeld = true
-return { 'held', math.max(0, ends_of(id) - now), it.flag }
+return { 'held', math.max(0, leases.ends_of(id) - state.now), it.flag }
 end
 for at = 3, #ARGV, 10 do
-outcomes[#outcomes + 1] = known and renew(at) or { 'forgotten' }
+outcomes[#outcomes + 1] = state.known and renew(at) or { 'forgotten' }
 end
-if not known then return { 'renewed', 0, 0, 0, outcomes, {}, {}, {} } end
+if not state.known then return { 'renewed', 0, 0, 0, outcomes, {}, {}, {} } end
 for at = 3, #ARGV, 10 do
-local it = read(ARGV[at])
-if it and it.loss == 0 and it.holder == holder then last = find_group(it.group) end
+local it = leases.read(ARGV[at])
+if it and it.loss == 0 and it.holder == holder then last = groups.find(it.group) end
 end
-local duties = anyHeld and take_duties({}, 2, now) or {}
-local census = anyHeld and take_census('') or {}
-return done({ 'renewed', pressure(last), renew_after(), dutyMs, outcomes, duties, in_force(), census })`,
+local duties = anyHeld and leases.take_duties({}, 2, state.now) or {}
+local census = anyHeld and control.take_census('') or {}
+return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: 'd20434a7c18d2962667e90a85c2aae9c999facae',
+    sha1: '6999ca1c7113ed4d8be10be8b748716317aff4e0',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
-if it.session == '-' then return seen or now >= it.lookAt end
+if it.session == '-' then return seen or state.now >= it.lookAt end
 if string.sub(it.session, 1, #server + 1) == server .. '.' then return true end
-local looker = read(by)
+local looker = leases.read(by)
 return looker and looker.loss == 0 and looker.fence == byFence and looker.grantedAt >= it.revokedAt
 end
 local function settle(id, kind, seen, server)
-local it = known and read(id)
+local it = state.known and leases.read(id)
 if not it or it.loss == 0 then return 'unknown' end
 if kind == 'cannot' then
-call('ZADD', REVOKING, math.max(now, it.lookAt), id)
+call('ZADD', REVOKING, math.max(state.now, it.lookAt), id)
 return 'kept'
 end
 if not is_proof(it, seen, server) then return 'kept' end
-remove_revoking(it)
+leases.remove_revoking(it)
 return 'settled'
 end
 for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2] == '1', ARGV[i + 3]) end
-return known and done(reply) or reply`,
+return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: '00be4b5533de4daa21420db44b30c4dcb9c224cc',
+    sha1: '26bef085de241b0a7e7bd8a57de172b74e5a1680',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
-    body: `if not known then return { 'swept', 0, 0, 0, 0, {}, {} } end
-reap(100)
-local duties = take_duties({}, math.min(tonumber(ARGV[1]), 100), now)
-local census = take_census('')
-return done({ 'swept', expired, held, revoking, dutyMs, duties, census })`,
+    body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
+leases.reap(100)
+local duties = leases.take_duties({}, math.min(tonumber(ARGV[1]), 100), state.now)
+local census = control.take_census('')
+return state.done({ 'swept', state.expired, state.held, state.revoking, state.dutyMs, duties, census })`,
   },
 } as const;

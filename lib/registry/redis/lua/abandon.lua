@@ -6,19 +6,19 @@ local holder, reply = ARGV[1], { 'done' }
 
 local function bind_late(it, session)
   if it.session ~= '-' or session == '-' then return end
-  it.session, it.endAt = session, now + idleMs + connectBoundMs
-  if tonumber(call('ZSCORE', REVOKING, it.id)) == it.lookAt then call('ZADD', REVOKING, now, it.id) end
+  it.session, it.endAt = session, state.now + state.idleMs + state.connectBoundMs
+  if tonumber(call('ZSCORE', REVOKING, it.id)) == it.lookAt then call('ZADD', REVOKING, state.now, it.id) end
   it.lookAt = 0
-  write(it)
+  leases.write(it)
 end
 
 local function abandon(id, itsFence, session, outcome)
-  if not known then return 'unknown' end
-  local it, _, record = owned(id, holder, itsFence)
+  if not state.known then return 'unknown' end
+  local it, _, record = leases.owned(id, holder, itsFence)
   if it then
-    bind(it, session)
-    revoke(it, 'abandoned')
-    observe(id, it.holder, outcome)
+    leases.bind(it, session)
+    leases.revoke(it, 'abandoned')
+    control.observe(id, it.holder, outcome)
     return 'abandoned'
   end
   if not record or record.loss == 0 or record.holder ~= holder or record.fence ~= itsFence then return 'unknown' end
@@ -29,4 +29,4 @@ end
 for i = 2, #ARGV, 4 do
   reply[#reply + 1] = abandon(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3])
 end
-return known and done(reply) or reply
+return state.known and state.done(reply) or reply

@@ -2,17 +2,17 @@
 -- uses: keys clock load state control groups tickets leases enter
 -- ARGV: epoch, token, last (0|1), sessions without a label, then for each session: id, fence, session
 -- Reply: done, adopted | refused
-if not known then return { 'done', 'refused' } end
-if tonumber(ARGV[1]) ~= epoch or learnUntil > 0 and tonumber(ARGV[2]) ~= censusToken then return done({ 'done', 'refused' }) end
+if not state.known then return { 'done', 'refused' } end
+if tonumber(ARGV[1]) ~= state.epoch or state.learnUntil > 0 and tonumber(ARGV[2]) ~= state.censusToken then return state.done({ 'done', 'refused' }) end
 for i = 5, #ARGV, 3 do
   local id = ARGV[i]
-  if not read(id) and not has_left(id) then
-    local group = group_of(UNKNOWN_GROUP, 0, NO_MAX, 0, 0)
-    write(put(id, tonumber(ARGV[i + 1]), NOBODY, group, 0, ARGV[i + 2], now + protectMs))
+  if not leases.read(id) and not control.has_left(id) then
+    local group = groups.of(UNKNOWN_GROUP, 0, NO_MAX, 0, 0)
+    leases.write(leases.put(id, tonumber(ARGV[i + 1]), NOBODY, group, 0, ARGV[i + 2], state.now + state.protectMs))
   end
 end
 if ARGV[3] == '1' then
-  foreign = tonumber(ARGV[4])
-  end_learning()
+  state.foreign = tonumber(ARGV[4])
+  control.end_learning()
 end
-return done({ 'done', 'adopted' })
+return state.done({ 'done', 'adopted' })

@@ -2,11 +2,11 @@
 -- uses: keys clock load state control groups tickets leases enter
 -- ARGV: settings, isNew (0|1)
 -- Reply: created | exists, settings, learning ms
-local wasKnown = known
-if not known then
-  create(ARGV[1])
-  enter()
+local wasKnown = state.known
+if not state.known then
+  state.create(ARGV[1])
+  state.enter()
 end
-raise_bound(ARGV[1])
-if ARGV[2] == '1' then end_learning() end
-return done({ wasKnown and 'exists' or 'created', spec, math.max(0, learnUntil - now) })
+state.raise_bound(ARGV[1])
+if ARGV[2] == '1' then control.end_learning() end
+return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, state.learnUntil - state.now) })

@@ -1,5 +1,5 @@
 -- forget: drops everything the registry knows of the resource.
 -- uses: keys clock load state
 -- Reply: done
-forget()
+state.forget()
 return { 'done' }

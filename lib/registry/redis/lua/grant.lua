@@ -9,77 +9,77 @@
 local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
 local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
 local min, max, priority = string.match(ARGV[10] or '-', '^(%d+),(%d+),(%d+)$')
-if not known then
-  create(ARGV[4])
-  enter()
+if not state.known then
+  state.create(ARGV[4])
+  state.enter()
 end
-raise_bound(ARGV[4])
+state.raise_bound(ARGV[4])
 
 local function differ(group)
   local isOther = min and (group.min ~= tonumber(min) or group.max ~= tonumber(max) or group.priority ~= tonumber(priority))
-  return (isOther or ARGV[4] ~= spec) and 1 or 0
+  return (isOther or ARGV[4] ~= state.spec) and 1 or 0
 end
 
 local function granted(it, duties, census)
-  local protect, group = math.max(0, ends_of(id) - now), find_group(it.group)
-  return done({ 'granted', it.fence, protect, idleMs, math.max(0, protect - protectMs), renew_after(), dutyMs, it.probe,
-    pressure(group), differ(group), duties, in_force(), census })
+  local protect, group = math.max(0, leases.ends_of(id) - state.now), groups.find(it.group)
+  return state.done({ 'granted', it.fence, protect, state.idleMs, math.max(0, protect - state.protectMs), leases.renew_after(), state.dutyMs, it.probe,
+    leases.pressure(group), differ(group), duties, control.in_force(), census })
 end
 
 -- An id that the registry knows, or must not take for new (L3, L5).
-local it = read(id)
-if it and it.loss > 0 then return done({ 'lost', LOSSES[it.loss] }) end
-if it and it.holder ~= holder then return done({ 'lost', 'unknown' }) end
-if it then return granted(it, {}, census_of(id)) end
-local ticket = read_ticket(id)
-if again and not ticket then return done({ 'lost', 'unknown' }) end
+local it = leases.read(id)
+if it and it.loss > 0 then return state.done({ 'lost', LOSSES[it.loss] }) end
+if it and it.holder ~= holder then return state.done({ 'lost', 'unknown' }) end
+if it then return granted(it, {}, control.census_of(id)) end
+local ticket = tickets.read(id)
+if again and not ticket then return state.done({ 'lost', 'unknown' }) end
 
-local group = ticket and find_group(ticket.group)
-  or group_of(groupName, tonumber(min or 0), tonumber(max or NO_MAX), tonumber(priority or 0), capacity - headroom)
-local upcoming = math.max(stamp + 1, (now - EPOCH) * STAMPS)
+local group = ticket and groups.find(ticket.group)
+  or groups.of(groupName, tonumber(min or 0), tonumber(max or NO_MAX), tonumber(priority or 0), state.capacity - state.headroom)
+local upcoming = math.max(state.stamp + 1, (state.now - EPOCH) * STAMPS)
 local order = ticket and ticket.stamp or asked > 0 and asked < upcoming and asked or upcoming
-local older = older_in(group, order)
-local ahead = claims_ahead(group, older, order)
+local older = groups.older_in(group, order)
+local ahead = admit.claims_ahead(group, older, order)
 
 local function take(how, victim, census)
   local duties, isProbe = {}, how == 'probe'
   if victim then
-    revoke(victim, 'revoked')
-    duties[1] = duty_of(victim)
+    leases.revoke(victim, 'revoked')
+    duties[1] = leases.duty_of(victim)
   end
-  if not census then take_duties(duties, isProbe and PAGE or DUTIES, isProbe and '+inf' or now) end
-  local lease = hold(id, holder, group, isProbe and 1 or 0)
-  if ticket then forget_ticket(id) end
+  if not census then leases.take_duties(duties, isProbe and PAGE or DUTIES, isProbe and '+inf' or state.now) end
+  local lease = admit.hold(id, holder, group, isProbe and 1 or 0)
+  if ticket then tickets.forget(id) end
   return granted(lease, duties, census or {})
 end
 
-local because, forMs = ban()
+local because, forMs = control.ban()
 if because then
   -- A newcomer makes the census only where no holder does.
-  local isWanted = wait and count() < capped() and (held == 0 or now >= quietUntil + math.floor(protectMs / 2))
-  local census = isWanted and take_census(id) or {}
+  local isWanted = wait and state.count() < state.capped() and (state.held == 0 or state.now >= state.quietUntil + math.floor(state.protectMs / 2))
+  local census = isWanted and control.take_census(id) or {}
   if census[1] then return take('census', nil, census) end
 else
-  local how, victim = decide(group, older, ahead, ticket)
-  local tooFar = connect_after() - CONNECT_AFTER_MAX
+  local how, victim = admit.decide(group, older, ahead, ticket)
+  local tooFar = admit.connect_after() - CONNECT_AFTER_MAX
   if how ~= 'none' and tooFar <= 0 then return take(how, victim) end
   if how ~= 'none' then because, forMs = 'RATE', tooFar end
 end
 
-local hint = because and (forMs or POLL) or retry_after(ahead)
+local hint = because and (forMs or POLL) or admit.retry_after(ahead)
 if wait and forMs and waitMs and forMs > waitMs then
-  if ticket then forget_ticket(id) end
-  return done({ 'denied', 'DEADLINE_NEAR', hint, because })
+  if ticket then tickets.forget(id) end
+  return state.done({ 'denied', 'DEADLINE_NEAR', hint, because })
 end
 if ticket then
   ticket.listens = listens
-  write_ticket(ticket)
+  tickets.write(ticket)
 else
-  if not wait then return done({ 'denied', because or 'FULL', hint, '-' }) end
-  if waiting + claims >= waitersMax then return done({ 'denied', 'QUEUE_FULL', hint, '-' }) end
-  stamp = math.max(stamp, order)
-  add_ticket(id, order, listens, group, holder)
+  if not wait then return state.done({ 'denied', because or 'FULL', hint, '-' }) end
+  if state.waiting + state.claims >= state.waitersMax then return state.done({ 'denied', 'QUEUE_FULL', hint, '-' }) end
+  state.stamp = math.max(state.stamp, order)
+  tickets.add(id, order, listens, group, holder)
 end
-call('ZADD', ALIVE, now + livenessMs, id)
-due = math.min(due, now + livenessMs)
-return done({ 'queued', ahead + 1, order, math.min(POLL, hint), because or '-', pressure(group), differ(group), in_force() })
+call('ZADD', ALIVE, state.now + state.livenessMs, id)
+state.due = math.min(state.due, state.now + state.livenessMs)
+return state.done({ 'queued', ahead + 1, order, math.min(POLL, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })

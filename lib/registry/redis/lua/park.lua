@@ -5,23 +5,23 @@
 local holder, outcomes, last = ARGV[1], {}, nil
 
 local function park(id, itsFence, turn, session)
-  local it, loss, record = owned(id, holder, itsFence)
+  local it, loss, record = leases.owned(id, holder, itsFence)
   if record and record.loss == 0 and record.holder == holder then last = record.group end
   if not it then return { 'lost', loss } end
-  local ends = ends_of(id)
-  bind(it, session)
+  local ends = leases.ends_of(id)
+  leases.bind(it, session)
   if turn > it.turn then
-    it.turn, ends = turn, math.min(now, ends)
-    protect(id, ends)
-    flag_if_wanted(it)
+    it.turn, ends = turn, math.min(state.now, ends)
+    leases.protect(id, ends)
+    leases.flag_if_wanted(it)
   end
-  write(it)
-  if ends > now then return { 'held', ends - now } end
+  leases.write(it)
+  if ends > state.now then return { 'held', ends - state.now } end
   return { it.flag == 1 and 'yield' or 'parked' }
 end
 
 for i = 2, #ARGV, 4 do
-  outcomes[#outcomes + 1] = known and park(ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3]) or { 'lost', 'unknown' }
+  outcomes[#outcomes + 1] = state.known and park(ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3]) or { 'lost', 'unknown' }
 end
-if not known then return { 'parked', 0, outcomes, {} } end
-return done({ 'parked', pressure(last and find_group(last)), outcomes, in_force() })
+if not state.known then return { 'parked', 0, outcomes, {} } end
+return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })

@@ -5,23 +5,23 @@
 local holder, reply = ARGV[1], { 'done' }
 
 local function release(id, itsFence, outcome)
-  if not known then return 'unknown' end
-  if forget_ticket(id) then return 'released' end
-  local it = read(id)
-  if not it and learnUntil > 0 then bid_farewell(id) end
+  if not state.known then return 'unknown' end
+  if tickets.forget(id) then return 'released' end
+  local it = leases.read(id)
+  if not it and state.learnUntil > 0 then control.bid_farewell(id) end
   if not it or (it.holder ~= holder and it.holder ~= NOBODY) then return 'unknown' end
   if it.fence ~= itsFence and itsFence ~= 0 then return 'unknown' end
-  local before = probeFailures
+  local before = state.probeFailures
   if it.loss > 0 then
-    remove_revoking(it)
+    leases.remove_revoking(it)
   else
-    remove_held(it)
+    leases.remove_held(it)
     call('HDEL', STATE, id)
   end
-  if it.probe == 1 and outcome == 'refused' then probe_failed(before) end
-  observe(id, it.holder, outcome)
+  if it.probe == 1 and outcome == 'refused' then leases.probe_failed(before) end
+  control.observe(id, it.holder, outcome)
   return 'released'
 end
 
 for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]) end
-return known and done(reply) or reply
+return state.known and state.done(reply) or reply

@@ -5,28 +5,28 @@
 --       control, ms that a pause goes on
 -- Reply: renewed, pressure, renew after ms, duty ms, { held, protect ms, yield | forgotten | lost, reason } ..., duties, in force, census
 local holder, outcomes, last, anyHeld = ARGV[1], {}, nil, false
-if not known and ARGV[2] ~= '-' then
-  create(ARGV[2])
-  enter()
+if not state.known and ARGV[2] ~= '-' then
+  state.create(ARGV[2])
+  state.enter()
 end
 
 -- An operator's word comes back from a holder; the higher version wins.
 local function restore(text, itsVersion, word, pausedFor)
-  if text == '-' or itsVersion <= version then return end
-  version = itsVersion
+  if text == '-' or itsVersion <= state.version then return end
+  state.version = itsVersion
   for number, name in pairs(CONTROLS) do
-    if name == word then control = number end
+    if name == word then state.control = number end
   end
-  if control == PAUSED then pause(pausedFor) end
-  read_settings(text)
+  if state.control == PAUSED then control.pause(pausedFor) end
+  state.read_settings(text)
 end
 
 -- A lease that its holder brings to a registry that learns.
 local function registered(at, record)
   local id, session, group = ARGV[at], ARGV[at + 3], ARGV[at + 5]
-  if record or learnUntil == 0 or group == '-' or session == '-' or has_left(id) then return nil end
+  if record or state.learnUntil == 0 or group == '-' or session == '-' or control.has_left(id) then return nil end
   restore(ARGV[at + 6], tonumber(ARGV[at + 7]), ARGV[at + 8], tonumber(ARGV[at + 9]))
-  return put(id, tonumber(ARGV[at + 1]), holder, group_of(group, 0, NO_MAX, 0, 0), 0, session, now + protectMs)
+  return leases.put(id, tonumber(ARGV[at + 1]), holder, groups.of(group, 0, NO_MAX, 0, 0), 0, session, state.now + state.protectMs)
 end
 
 -- A lease that a census has found is its holder's again.
@@ -34,43 +34,43 @@ local function take_over(it, name)
   if it.holder ~= NOBODY then return end
   it.holder = holder
   if name == '-' then return end
-  unflag(it)
-  change(find_group(it.group), -1, 0, 0)
-  local group = group_of(name, 0, NO_MAX, 0, 0)
-  change(group, 1, 0, 0)
+  leases.unflag(it)
+  groups.change(groups.find(it.group), -1, 0, 0)
+  local group = groups.of(name, 0, NO_MAX, 0, 0)
+  groups.change(group, 1, 0, 0)
   it.group = group.name
 end
 
 local function renew(at)
   local id, turn, session = ARGV[at], tonumber(ARGV[at + 2]), ARGV[at + 3]
-  local it, loss, record = owned(id, holder, tonumber(ARGV[at + 1]))
+  local it, loss, record = leases.owned(id, holder, tonumber(ARGV[at + 1]))
   it = it or registered(at, record)
   if not it then
-    local isForgotten = learnUntil > 0 and not record and not has_left(id)
+    local isForgotten = state.learnUntil > 0 and not record and not control.has_left(id)
     return isForgotten and { 'forgotten' } or { 'lost', loss }
   end
   take_over(it, ARGV[at + 5])
-  bind(it, session)
+  leases.bind(it, session)
   if turn > it.turn then
     it.turn = turn
-    unflag(it)
+    leases.unflag(it)
     -- A connect that was put off keeps what it was given.
-    protect(id, math.max(now + protectMs, ends_of(id)))
-    if ARGV[at + 4] == '1' then flag_if_wanted(it) end
+    leases.protect(id, math.max(state.now + state.protectMs, leases.ends_of(id)))
+    if ARGV[at + 4] == '1' then leases.flag_if_wanted(it) end
   end
-  write(it)
+  leases.write(it)
   anyHeld = true
-  return { 'held', math.max(0, ends_of(id) - now), it.flag }
+  return { 'held', math.max(0, leases.ends_of(id) - state.now), it.flag }
 end
 
 for at = 3, #ARGV, 10 do
-  outcomes[#outcomes + 1] = known and renew(at) or { 'forgotten' }
+  outcomes[#outcomes + 1] = state.known and renew(at) or { 'forgotten' }
 end
-if not known then return { 'renewed', 0, 0, 0, outcomes, {}, {}, {} } end
+if not state.known then return { 'renewed', 0, 0, 0, outcomes, {}, {}, {} } end
 for at = 3, #ARGV, 10 do
-  local it = read(ARGV[at])
-  if it and it.loss == 0 and it.holder == holder then last = find_group(it.group) end
+  local it = leases.read(ARGV[at])
+  if it and it.loss == 0 and it.holder == holder then last = groups.find(it.group) end
 end
-local duties = anyHeld and take_duties({}, DUTIES, now) or {}
-local census = anyHeld and take_census('') or {}
-return done({ 'renewed', pressure(last), renew_after(), dutyMs, outcomes, duties, in_force(), census })
+local duties = anyHeld and leases.take_duties({}, DUTIES, state.now) or {}
+local census = anyHeld and control.take_census('') or {}
+return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })

@@ -5,24 +5,24 @@
 local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 
 local function is_proof(it, seen, server)
-  if it.session == '-' then return seen or now >= it.lookAt end
+  if it.session == '-' then return seen or state.now >= it.lookAt end
   if string.sub(it.session, 1, #server + 1) == server .. '.' then return true end
   -- Another server's list proves nothing, unless the looker connected after the revocation: then the endpoint has moved on.
-  local looker = read(by)
+  local looker = leases.read(by)
   return looker and looker.loss == 0 and looker.fence == byFence and looker.grantedAt >= it.revokedAt
 end
 
 local function settle(id, kind, seen, server)
-  local it = known and read(id)
+  local it = state.known and leases.read(id)
   if not it or it.loss == 0 then return 'unknown' end
   if kind == 'cannot' then
-    call('ZADD', REVOKING, math.max(now, it.lookAt), id)
+    call('ZADD', REVOKING, math.max(state.now, it.lookAt), id)
     return 'kept'
   end
   if not is_proof(it, seen, server) then return 'kept' end
-  remove_revoking(it)
+  leases.remove_revoking(it)
   return 'settled'
 end
 
 for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2] == '1', ARGV[i + 3]) end
-return known and done(reply) or reply
+return state.known and state.done(reply) or reply

@@ -2,8 +2,8 @@
 -- uses: keys clock load state control groups tickets leases enter
 -- ARGV: how many duties
 -- Reply: swept, expired, held, revoking, duty ms, duties, census
-if not known then return { 'swept', 0, 0, 0, 0, {}, {} } end
-reap(PAGE)
-local duties = take_duties({}, math.min(tonumber(ARGV[1]), PAGE), now)
-local census = take_census('')
-return done({ 'swept', expired, held, revoking, dutyMs, duties, census })
+if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
+leases.reap(PAGE)
+local duties = leases.take_duties({}, math.min(tonumber(ARGV[1]), PAGE), state.now)
+local census = control.take_census('')
+return state.done({ 'swept', state.expired, state.held, state.revoking, state.dutyMs, duties, census })

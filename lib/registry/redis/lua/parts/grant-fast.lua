@@ -4,7 +4,7 @@
 local id, holder, groupName = ARGV[1], ARGV[2], ARGV[3]
 local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec', id, ' g' .. groupName)
 local at = clock()
-if #ARGV == 5 and loaded[6] and not loaded[5] and loaded[4] == ARGV[4] and loaded[1] == '2' then
+if #ARGV == 5 and loaded[6] and not loaded[5] and loaded[4] == ARGV[4] and loaded[1] == LAYOUT then
   local calm, space, _, _, _, _, _, protectMs, idleMs = struct.unpack('<ddddddddd', loaded[3])
   local due, now, clockAt, fence, held = struct.unpack(PULSE, loaded[2])
   if at > clockAt then now = now + at - clockAt end

@@ -16,7 +16,7 @@
 --   ' names'   the groups that have a record, each in a field ' g' and its name
 --   ' breaker' failing connects and trials; ' census' the lease that the census was given to
 local STATE, HELD, REVOKING, QUEUE, ALIVE, TICKETS, FAREWELLS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local SCHEMA = 2
+local SCHEMA, LAYOUT = 2, '2'
 local EPOCH, FENCES, STAMPS = 1767225600000, 1024, 8
 local REAP, PAGE, DUTIES, HINTS, OFFERS, GROUPS, VICTIMS = 16, 100, 2, 8, 16, 64, 100
 local POLL, RENEWALS, PROBE, PROBE_MAX = 500, 1000, 1000, 60000

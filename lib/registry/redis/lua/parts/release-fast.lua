@@ -2,7 +2,7 @@
 -- is out of the ordinary. It changes what release.lua would change.
 local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec', ARGV[2])
 local at = clock()
-if #ARGV == 4 and loaded[5] and loaded[1] == '2' and (ARGV[4] == 'closed' or ARGV[4] == 'unused') then
+if #ARGV == 4 and loaded[5] and loaded[1] == LAYOUT and (ARGV[4] == 'closed' or ARGV[4] == 'unused') then
   local calm = struct.unpack('<d', loaded[3])
   local due, now, clockAt, top, held = struct.unpack(PULSE, loaded[2])
   if at > clockAt then now = now + at - clockAt end

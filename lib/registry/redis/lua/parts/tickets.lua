@@ -1,46 +1,46 @@
 -- The callers that wait, and the slots that are kept for some of them: the twin of memory-tickets.ts.
-local wakes = {}
+local tickets = { wakes = {} }
 
-local function read_ticket(id)
-  local text = waiting + claims > 0 and call('HGET', TICKETS, id)
+function tickets.read(id)
+  local text = state.waiting + state.claims > 0 and call('HGET', TICKETS, id)
   if not text then return nil end
   local it = { id = id }
   it.stamp, it.listens, it.group, it.holder = struct.unpack(TICKET, text)
   return it
 end
 
-local function write_ticket(it)
+function tickets.write(it)
   call('HSET', TICKETS, it.id, struct.pack(TICKET, it.stamp, it.listens, it.group, it.holder))
 end
 
-local function has_claim(id)
-  return claims > 0 and tonumber(call('ZSCORE', QUEUE, id)) < 0
+function tickets.has_claim(id)
+  return state.claims > 0 and tonumber(call('ZSCORE', QUEUE, id)) < 0
 end
 
-local function enqueue(it, group)
-  call('ZADD', QUEUE, place_of(group) + it.stamp, it.id)
-  change(group, 0, 1, 0)
+function tickets.enqueue(it, group)
+  call('ZADD', QUEUE, groups.place_of(group) + it.stamp, it.id)
+  groups.change(group, 0, 1, 0)
 end
 
-local function add_ticket(id, order, listens, group, holder)
+function tickets.add(id, order, listens, group, holder)
   local it = { id = id, stamp = order, listens = listens, group = group.name, holder = holder }
-  write_ticket(it)
-  enqueue(it, group)
+  tickets.write(it)
+  tickets.enqueue(it, group)
 end
 
 -- Keeps a slot for the ticket, and has its holder woken when the script is done.
-local function claim(it)
-  change(find_group(it.group), 1, -1, 1)
-  call('ZADD', QUEUE, now + claimMs - CLAIMED, it.id)
-  due = math.min(due, now + claimMs)
-  wakes[#wakes + 1] = it
+function tickets.claim(it)
+  groups.change(groups.find(it.group), 1, -1, 1)
+  call('ZADD', QUEUE, state.now + state.claimMs - CLAIMED, it.id)
+  state.due = math.min(state.due, state.now + state.claimMs)
+  tickets.wakes[#tickets.wakes + 1] = it
 end
 
-local function forget_ticket(id)
-  local it = read_ticket(id)
+function tickets.forget(id)
+  local it = tickets.read(id)
   if not it then return false end
-  local group = find_group(it.group)
-  if has_claim(id) then change(group, -1, 0, -1) else change(group, 0, -1, 0) end
+  local group = groups.find(it.group)
+  if tickets.has_claim(id) then groups.change(group, -1, 0, -1) else groups.change(group, 0, -1, 0) end
   call('ZREM', QUEUE, id)
   call('ZREM', ALIVE, id)
   call('HDEL', TICKETS, id)
@@ -48,28 +48,28 @@ local function forget_ticket(id)
 end
 
 -- Passes over who has gone silent, and once who has missed a claim.
-local function reap_tickets(limit)
-  if waiting + claims == 0 then return end
-  for _, id in ipairs(call('ZRANGEBYSCORE', ALIVE, '-inf', now, 'LIMIT', 0, limit)) do forget_ticket(id) end
-  if claims == 0 then return end
-  for _, id in ipairs(call('ZRANGEBYSCORE', QUEUE, '-inf', whole(now - CLAIMED), 'LIMIT', 0, limit)) do
-    local it = read_ticket(id)
-    local group = find_group(it.group)
+function tickets.reap(limit)
+  if state.waiting + state.claims == 0 then return end
+  for _, id in ipairs(call('ZRANGEBYSCORE', ALIVE, '-inf', state.now, 'LIMIT', 0, limit)) do tickets.forget(id) end
+  if state.claims == 0 then return end
+  for _, id in ipairs(call('ZRANGEBYSCORE', QUEUE, '-inf', whole(state.now - CLAIMED), 'LIMIT', 0, limit)) do
+    local it = tickets.read(id)
+    local group = groups.find(it.group)
     it.listens = 0
-    write_ticket(it)
-    change(group, -1, 0, -1)
-    enqueue(it, group)
+    tickets.write(it)
+    groups.change(group, -1, 0, -1)
+    tickets.enqueue(it, group)
   end
 end
 
 -- Half of the tickets is none: their owners come back with their stamps.
-local function lose_tickets()
+function tickets.lose()
   call('DEL', QUEUE, ALIVE, TICKETS)
-  for _, it in ipairs(all_groups()) do change(it, -it.claimed, -it.waiting, -it.claimed) end
+  for _, it in ipairs(groups.all()) do groups.change(it, -it.claimed, -it.waiting, -it.claimed) end
 end
 
 -- Better: below its minimum first, then by priority, then by age.
-local function is_better(one, other)
+function tickets.is_better(one, other)
   if one.isUrgent ~= other.isUrgent then return one.isUrgent end
   if one.group.priority ~= other.group.priority then return one.group.priority > other.group.priority end
   if one.stamp ~= other.stamp then return one.stamp < other.stamp end
@@ -78,9 +78,9 @@ end
 
 -- The tickets that come next, best first; each counts as served when the one after it is looked for, and none of a group
 -- beyond its maximum.
-local function next_tickets(limit)
+function tickets.choose(limit)
   local lines, chosen = {}, {}
-  for _, group in ipairs(all_groups()) do
+  for _, group in ipairs(groups.all()) do
     if group.waiting > 0 then
       local first = group.place * PLACE
       local last = '(' .. whole(first + PLACE)
@@ -95,7 +95,7 @@ local function next_tickets(limit)
       if id and taken < group.max then
         local one = { id = id, group = group, line = line, isUrgent = taken < group.min,
           stamp = tonumber(line.ids[2 * line.served + 2]) - line.first }
-        if not best or is_better(one, best) then best = one end
+        if not best or tickets.is_better(one, best) then best = one end
       end
     end
     if not best then break end
@@ -106,11 +106,11 @@ local function next_tickets(limit)
 end
 
 -- Offers the room to those who wait and can be woken; the rest of them find it when they poll.
-local function serve()
-  local limit = math.min(room(), OFFERS)
-  if limit <= 0 or eligible == 0 or openings > 0 or ban() then return end
-  for _, id in ipairs(next_tickets(limit)) do
-    local it = read_ticket(id)
-    if it.listens == 1 then claim(it) end
+function tickets.serve()
+  local limit = math.min(state.room(), OFFERS)
+  if limit <= 0 or state.eligible == 0 or state.openings > 0 or control.ban() then return end
+  for _, id in ipairs(tickets.choose(limit)) do
+    local it = tickets.read(id)
+    if it.listens == 1 then tickets.claim(it) end
   end
 end
