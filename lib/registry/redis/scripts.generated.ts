@@ -374,7 +374,7 @@ function leases.owned(id, holder, itsFence)
 local it = leases.read(id)
 if not it or it.loss > 0 then return nil, it and LOSSES[it.loss] or 'unknown', it end
 if it.fence ~= itsFence or (it.holder ~= holder and it.holder ~= '?') then return nil, 'unknown', it end
-return it
+return it, nil, it
 end
 function leases.ends_of(id)
 return tonumber(call('ZSCORE', HELD, id))
@@ -668,7 +668,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: '4cc3936c8ad6c1177ceddd610daa78b805e13c25',
+    sha1: 'e57d881f56d42d3ff339eb7c72d890d4241923b9',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -697,7 +697,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: '851c628c657c8bcb00b47478e48efcc915df5b5a',
+    sha1: 'b066fc8de433319fcedaace8cdf9ec65dd74994e',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 if tonumber(ARGV[1]) ~= state.epoch or state.learnUntil > 0 and tonumber(ARGV[2]) ~= state.censusToken then return state.done({ 'done', 'refused' }) end
@@ -715,7 +715,7 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: '2df7dc72ab705f98dcf37baa289432eca3ec773b',
+    sha1: '49fcb0a12eb7d1288af61460315eb071d7670346',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
@@ -733,7 +733,7 @@ return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, 
 return { 'done' }`,
   },
   grant: {
-    sha1: '91bb4ae57ea5a455815212f823581d29f2862007',
+    sha1: '342815ec717e18785e2a6cb43feee1ecb9520227',
     uses: ['keys', 'clock', 'grant-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
 local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
@@ -805,7 +805,7 @@ state.due = math.min(state.due, state.now + state.livenessMs)
 return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: '714fe1917d08b4cac9c8f2969095229b25c96e08',
+    sha1: '6edf915f0dc3d7b4c56b8c69fd5851519f5a80d8',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -826,7 +826,7 @@ return state.done({ 'state', state.spec, state.held, protected, state.revoking, 
 state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: 'ea836000bf5af5f05c7900110bb99dcbdb112695',
+    sha1: '6a2ed1805491c5ed33d90b07ae9afdd3088d4f77',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -874,7 +874,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: 'ed66c9afafc8143cfca00b791c2addfff79170b8',
+    sha1: 'dde947be3d1dd2d5937421f46ae9ca209bb75906',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -899,7 +899,7 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   release: {
-    sha1: 'f17f5a4a7a15b54146f8976c9e6ff68fbb275bf9',
+    sha1: '07f976ac44eb49a256cfb9dfeaef6dbf50b9e014',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function release(id, itsFence, outcome)
@@ -924,7 +924,7 @@ for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: '031424f79431277dc978546854f68ca96b74b530',
+    sha1: 'cdb7f7f0d653d4f174867b4616bc635336d14cfb',
     uses: ['keys', 'clock', 'renew-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld = ARGV[1], {}, nil, false
 if not state.known and ARGV[2] ~= '-' then
@@ -989,7 +989,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: '6999ca1c7113ed4d8be10be8b748716317aff4e0',
+    sha1: '9058612601510e924092685af5833779f2086f95',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1013,7 +1013,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: '26bef085de241b0a7e7bd8a57de172b74e5a1680',
+    sha1: 'be80c6d54c0fff6f73cf76824a9b277544ae7d2b',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)

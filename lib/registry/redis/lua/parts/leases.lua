@@ -27,7 +27,7 @@ function leases.owned(id, holder, itsFence)
   local it = leases.read(id)
   if not it or it.loss > 0 then return nil, it and LOSSES[it.loss] or 'unknown', it end
   if it.fence ~= itsFence or (it.holder ~= holder and it.holder ~= NOBODY) then return nil, 'unknown', it end
-  return it
+  return it, nil, it
 end
 
 function leases.ends_of(id)
