@@ -25,9 +25,7 @@ export const grant = (book: LeaseBook, request: GrantRequest): GrantReply => {
   const ticket = book.tickets.get(request.leaseId);
   const group = ticket?.group ?? book.groups.of(request.group, request.share, capacity - headroom);
   const stamp = ticket?.stamp ?? book.stampFor(request.stamp);
-  const reply = decide(book, { request, group, ticket, stamp });
-  book.groups.dropEmpty(group);
-  return reply;
+  return decide(book, { request, group, ticket, stamp });
 };
 
 /** The answer to an id the registry knows, or must not take for new (L3, L5); undefined: an ask to decide. */
@@ -102,7 +100,9 @@ const victimFor = (book: LeaseBook, group: Group): Held | undefined => {
 /** A newcomer's lease for the census, where no holder makes it. */
 const takeCensus = (book: LeaseBook, caller: Caller): GrantReply | undefined => {
   const { control, now, held, settings } = book;
-  const isWanted = caller.request.wait && book.count < book.cap;
+  // One provisional lease at a time.
+  const isOut = book.remainingMs(control.censusLease) > 0;
+  const isWanted = caller.request.wait && book.count < book.cap && !isOut;
   if (!isWanted || !control.mayNewcomerTakeCensus(now, held.size, settings.protectMs)) return undefined;
   const census = control.takeCensus(now, caller.request.leaseId);
   if (census === undefined) return undefined;

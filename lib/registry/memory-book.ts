@@ -76,6 +76,13 @@ export class LeaseBook {
     this.control.prolong(more);
   }
 
+  /** An operator's settings come back; the connect bound may only rise. */
+  applyInForce(settings: ResourceSettings): void {
+    const { connectBoundMs } = this.settings;
+    this.settings = { ...settings, connectBoundMs };
+    this.raiseConnectBound(settings.connectBoundMs);
+  }
+
   /** Somebody waits, or the next newcomer of this group would have to. */
   pressureOn(group?: Group): boolean {
     const isAtMax = group !== undefined && group.taken >= group.share.max && group.queue.size > 0;
@@ -159,7 +166,6 @@ export class LeaseBook {
     lease.group = this.groups.of(name);
     this.groups.take(before, -1);
     this.groups.take(lease.group, 1);
-    this.groups.dropEmpty(before);
   }
 
   flagIfWanted(lease: Held): void {
@@ -200,6 +206,12 @@ export class LeaseBook {
       this.revoke(id, 'revoked');
   }
 
+  /** Last step of every transition. */
+  leave(): void {
+    this.serve();
+    this.groups.dropEmpty();
+  }
+
   /** Offers the room to those who wait and can be woken; the rest of them find it when they poll. */
   serve(): void {
     const limit = Math.min(this.room, LIMITS.offersMax);
@@ -228,7 +240,6 @@ export class LeaseBook {
     this.held.delete(lease.id);
     this.protectedUntil.delete(lease.id);
     this.groups.take(lease.group, -1);
-    this.groups.dropEmpty(lease.group);
   }
 
   /** The earliest moment at which something known can change for the caller with `ahead` others before it. */

@@ -70,7 +70,6 @@ export class Tickets {
     else this.#groups.dequeue(ticket.group, id);
     this.#aliveUntil.delete(id);
     this.#tickets.delete(id);
-    this.#groups.dropEmpty(ticket.group);
     return true;
   }
 
