@@ -1,3 +1,4 @@
+import { connectAfterMs, nextTat } from '../core/connect-rate.ts';
 import type { InForce, LeaseOutcome, LossReason, ResourceSettings } from '../core/lease.ts';
 import { EPOCH_MS, FENCES_PER_MS, LIMITS, STAMPS_PER_MS } from '../core/limits.ts';
 import { Ordered } from '../core/ordered.ts';
@@ -117,10 +118,7 @@ export class LeaseBook {
 
   /** Ms that a connect granted now is put off, so that the database's connect rate holds. */
   get connectAfterMs(): number {
-    const { connectsPerSecond, connectBurst } = this.settings;
-    if (connectsPerSecond === 0) return 0;
-    const intervalMs = 1_000 / connectsPerSecond;
-    return Math.max(0, Math.ceil(this.#tat + intervalMs - connectBurst * intervalMs - this.now));
+    return connectAfterMs(this.settings, this.#tat, this.now);
   }
 
   /** A fence above all before it (L7). */
@@ -130,9 +128,9 @@ export class LeaseBook {
 
   /** A new lease, protected from the moment its connect may start. */
   hold(id: string, holder: string, group: Group, isProbe: boolean): Held {
-    const { connectsPerSecond, protectMs, connectBoundMs } = this.settings;
+    const { protectMs, connectBoundMs } = this.settings;
     const { connectAfterMs } = this;
-    if (connectsPerSecond > 0) this.#tat = Math.max(this.#tat, this.now) + 1_000 / connectsPerSecond;
+    this.#tat = nextTat(this.settings, this.#tat, this.now);
     this.control.tryOne(id, this.now, this.now + connectAfterMs + connectBoundMs);
     const rest = { turn: 0, session: undefined, isFlagged: false };
     const lease = { id, fence: this.nextFence(), holder, group, grantedAt: this.now, isProbe, ...rest };
