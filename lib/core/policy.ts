@@ -47,7 +47,8 @@ export const decideAdmission = (view: AdmissionView): Admission => {
   const { settings, cap, held, revoking, claims, ahead } = view;
   const count = held + revoking;
   const room = roomOf(settings, view);
-  if (view.hasClaim && count < cap - settings.headroom) return 'room';
+  // Its slot is counted; an overlap that somebody else makes meanwhile has its own place.
+  if (view.hasClaim && count + claims <= cap) return 'room';
   const isInTurn = ahead < (view.isPoll ? room + settings.capacity : room);
   if (room > 0 && isInTurn && view.isWithinShare) return 'room';
   if (ahead > 0) return 'none';

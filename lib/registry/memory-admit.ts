@@ -100,7 +100,9 @@ const victimFor = (book: LeaseBook, group: Group): Held | undefined => {
 /** A newcomer's lease for the census, where no holder makes it. */
 const takeCensus = (book: LeaseBook, caller: Caller): GrantReply | undefined => {
   const { control, now, held, settings } = book;
-  const isWanted = caller.request.wait && book.count < book.cap;
+  // One provisional lease at a time.
+  const isOut = book.remainingMs(control.censusLease) > 0;
+  const isWanted = caller.request.wait && book.count < book.cap && !isOut;
   if (!isWanted || !control.mayNewcomerTakeCensus(now, held.size, settings.protectMs)) return undefined;
   const census = control.takeCensus(now, caller.request.leaseId);
   if (census === undefined) return undefined;

@@ -1,3 +1,4 @@
+import { connectAfterMs, nextTat } from '../core/connect-rate.ts';
 import type { InForce, LeaseOutcome, LossReason, ResourceSettings } from '../core/lease.ts';
 import { EPOCH_MS, FENCES_PER_MS, LIMITS, STAMPS_PER_MS } from '../core/limits.ts';
 import { Ordered } from '../core/ordered.ts';
@@ -47,13 +48,7 @@ export class LeaseBook {
     this.expired = 0;
     this.control.enter(this.now);
     this.reap(LIMITS.reapMax);
-    this.finish();
-  }
-
-  /** Last step of every transition: whoever can be served by what it freed is, and groups without anything are dropped. */
-  finish(): void {
     this.serve();
-    this.groups.dropEmpty();
   }
 
   /** The capacity, less the sessions that are not ours. */
@@ -80,6 +75,13 @@ export class LeaseBook {
     if (more <= 0) return;
     this.settings = { ...this.settings, connectBoundMs };
     this.control.prolong(more);
+  }
+
+  /** An operator's settings come back; the connect bound may only rise. */
+  applyInForce(settings: ResourceSettings): void {
+    const { connectBoundMs } = this.settings;
+    this.settings = { ...settings, connectBoundMs };
+    this.raiseConnectBound(settings.connectBoundMs);
   }
 
   /** Somebody waits, or the next newcomer of this group would have to. */
@@ -116,10 +118,7 @@ export class LeaseBook {
 
   /** Ms that a connect granted now is put off, so that the database's connect rate holds. */
   get connectAfterMs(): number {
-    const { connectsPerSecond, connectBurst } = this.settings;
-    if (connectsPerSecond === 0) return 0;
-    const intervalMs = 1_000 / connectsPerSecond;
-    return Math.max(0, Math.ceil(this.#tat + intervalMs - connectBurst * intervalMs - this.now));
+    return connectAfterMs(this.settings, this.#tat, this.now);
   }
 
   /** A fence above all before it (L7). */
@@ -129,9 +128,9 @@ export class LeaseBook {
 
   /** A new lease, protected from the moment its connect may start. */
   hold(id: string, holder: string, group: Group, isProbe: boolean): Held {
-    const { connectsPerSecond, protectMs, connectBoundMs } = this.settings;
+    const { protectMs, connectBoundMs } = this.settings;
     const { connectAfterMs } = this;
-    if (connectsPerSecond > 0) this.#tat = Math.max(this.#tat, this.now) + 1_000 / connectsPerSecond;
+    this.#tat = nextTat(this.settings, this.#tat, this.now);
     this.control.tryOne(id, this.now, this.now + connectAfterMs + connectBoundMs);
     const rest = { turn: 0, session: undefined, isFlagged: false };
     const lease = { id, fence: this.nextFence(), holder, group, grantedAt: this.now, isProbe, ...rest };
@@ -203,6 +202,12 @@ export class LeaseBook {
     const surplus = isDraining ? this.held.size : this.debt - this.dead.size;
     for (const id of this.protectedUntil.upTo(this.now, Math.max(0, Math.min(limit, surplus))))
       this.revoke(id, 'revoked');
+  }
+
+  /** Last step of every transition. */
+  leave(): void {
+    this.serve();
+    this.groups.dropEmpty();
   }
 
   /** Offers the room to those who wait and can be woken; the rest of them find it when they poll. */

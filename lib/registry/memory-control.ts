@@ -130,6 +130,11 @@ export class GrantControl {
     return held === 0 || now >= this.#quietUntil + Math.floor(protectMs / 2);
   }
 
+  /** The lease of the last newcomer that was given the census; '' if a holder makes it. */
+  get censusLease(): string {
+    return this.#censusLease;
+  }
+
   /** The census that this lease was granted for, told once more. */
   censusOf(leaseId: string, now: number): CensusDuty | undefined {
     const isIts = this.isLearning && this.#censusLease === leaseId && now < this.#censusUntil;

@@ -27,6 +27,8 @@ export class Groups {
   waiting = 0;
   minima = 0;
   readonly #groups = new Map<string, Group>();
+  /** Those that may have become empty in this operation. */
+  readonly #touched = new Set<Group>();
 
   /** The group's record, made if need be; `share` is written then, its minimum only if the minima stay within `limit`. */
   of(name: string, share: Share = DEFAULT_SHARE, limit = 0): Group {
@@ -37,6 +39,7 @@ export class Groups {
     const kept = isFitting ? share : { ...share, min: 0 };
     const group: Group = { name, share: kept, taken: 0, flagged: 0, version: 0, queue: new Ordered() };
     this.#groups.set(name, group);
+    this.#touched.add(group);
     this.minima += kept.min;
     return group;
   }
@@ -67,16 +70,17 @@ export class Groups {
     group.version = version;
   }
 
-  /** Records that say nothing are dropped, so that names which come and go do not fill the table. */
+  /** At the end of an operation: records that say nothing go, so that names which come and go do not fill the table. */
   dropEmpty(): void {
-    for (const { name, share, taken, queue, version } of this.all()) {
-      if (taken > 0 || queue.size > 0 || version > 0) continue;
-      this.#groups.delete(name);
-      this.minima -= share.min;
+    for (const group of this.#touched) {
+      if (group.taken > 0 || group.queue.size > 0 || group.version > 0) continue;
+      if (this.#groups.delete(group.name)) this.minima -= group.share.min;
     }
+    this.#touched.clear();
   }
 
   #change(group: Group, change: () => void): void {
+    this.#touched.add(group);
     const before = loadOf(group);
     change();
     const after = loadOf(group);

@@ -19,7 +19,7 @@ export const registered = (book: LeaseBook, holder: string, item: RenewItem): He
   const isKnown = book.held.has(item.id) || book.dead.get(item.id) !== undefined;
   if (isKnown || control.farewells.has(item.id)) return undefined;
   const { group, inForce } = item.again;
-  if (inForce !== undefined && control.restore(inForce, book.now)) book.settings = inForce.settings;
+  if (inForce !== undefined && control.restore(inForce, book.now)) book.applyInForce(inForce.settings);
   return put(book, item, holder, group);
 };
 

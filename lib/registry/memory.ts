@@ -34,7 +34,7 @@ export const memoryRegistry = (options: MemoryRegistryOptions = {}): Registry =>
   const run = <Reply>(name: string, resource: MemoryResource, work: (it: MemoryResource) => Reply): Reply => {
     resource.book.enter(clockMs());
     const reply = work(resource);
-    resource.book.finish();
+    resource.book.leave();
     wake(name, resource);
     return reply;
   };
