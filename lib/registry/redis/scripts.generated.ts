@@ -43,24 +43,53 @@ return false
 end
 function admit.decide(own, older, ahead, ticket)
 local free, isWithin = state.room(), own.taken + older < own.max
-if ticket and tickets.has_claim(ticket.id) and state.count() < state.capped() - state.headroom then return 'room' end
+if ticket and tickets.has_claim(ticket.id) and state.count() + state.claims <= state.capped() then return 'room' end
 if free > 0 and isWithin and ahead < (ticket and free + state.capacity or free) then return 'room' end
-if ahead > 0 then return 'none' end
+if ahead > 0 then return nil end
 if state.count() + state.claims < state.capped() then
 if isWithin and state.revoking > 0 and call('ZCOUNT', REVOKING, '-inf', state.now) > 0 then return 'takeover' end
 local victim = admit.victim_for(own)
 if victim then return 'revoke', victim end
 end
-return isWithin and admit.may_probe() and 'probe' or 'none'
+return isWithin and admit.may_probe() and 'probe' or nil
 end
 function admit.connect_after()
 if state.perSecond == 0 then return 0 end
 local interval = 1000 / state.perSecond
 return math.max(0, math.ceil(state.tat + interval - state.burst * interval - state.now))
 end
+function admit.census_for(id, wait)
+local isTurn = state.held == 0 or state.now >= state.quietUntil + math.floor(state.protectMs / 2)
+if not wait or not isTurn or state.count() >= state.capped() or control.is_census_out() then return {} end
+return control.take_census(id)
+end
+function admit.judge(id, group, order, ticket, wait)
+local older = groups.older_in(group, order)
+local it = { ahead = admit.claims_ahead(group, older, order), census = {} }
+it.because, it.forMs = control.ban()
+if it.because then
+it.census = admit.census_for(id, wait)
+it.how = it.census[1] and 'census' or nil
+return it
+end
+it.how, it.victim = admit.decide(group, older, it.ahead, ticket)
+local tooFar = admit.connect_after() - 5000
+if it.how and tooFar > 0 then it.how, it.because, it.forMs = nil, 'RATE', tooFar end
+return it
+end
+function admit.take_over(verdict)
+local duties = {}
+if verdict.how == 'census' then return duties end
+if verdict.how == 'revoke' then
+leases.revoke(verdict.victim, 'revoked')
+duties[1] = leases.duty_of(verdict.victim)
+end
+if verdict.how == 'probe' then return leases.take_duties(duties, 100, '+inf') end
+return leases.take_duties(duties, 2, state.now)
+end
 function admit.hold(id, holder, group, probe)
 local after = admit.connect_after()
-if state.perSecond > 0 then state.tat = math.max(state.tat, state.now) + 1000 / state.perSecond end
+state.tat = state.perSecond > 0 and math.max(state.tat, state.now) + 1000 / state.perSecond or 0
 if control.phase() == 'half-open' then
 local failing, trying = control.lists()
 trying[#trying + 1] = { id, state.now + after + state.connectBoundMs }
@@ -200,9 +229,22 @@ function control.census_of(id)
 if state.learnUntil == 0 or state.now >= state.censusUntil or call('HGET', STATE, ' census') ~= id then return {} end
 return { state.epoch, state.censusToken }
 end
+function control.is_census_out()
+local ends = call('ZSCORE', HELD, call('HGET', STATE, ' census') or '')
+return ends and tonumber(ends) > state.now
+end
 function control.in_force()
 if state.version == 0 and state.control == 0 then return {} end
 return { state.spec, state.version, CONTROLS[state.control], control.paused_for() }
+end
+function control.restore(text, version, word, pausedFor)
+if text == '-' or version <= state.version then return end
+state.version = version
+for number, name in pairs(CONTROLS) do
+if name == word then state.control = number end
+end
+if state.control == 1 then control.pause(pausedFor) end
+state.apply_in_force(text)
 end`,
   enter: `function state.enter()
 state.now, state.clockAt = state.now + math.max(0, at - state.clockAt), at
@@ -211,7 +253,6 @@ if not state.hasTickets then tickets.lose() end
 control.end_by_time()
 leases.reap(16)
 tickets.serve()
-groups.drop_empty()
 end
 function state.first_score(key, shift)
 local found = call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
@@ -548,6 +589,11 @@ if more <= 0 then return end
 state.read_settings((string.gsub(state.spec, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. bound)))
 if state.learnUntil > 0 then state.learnUntil, state.quietUntil = state.learnUntil + more, state.quietUntil + more end
 end
+function state.apply_in_force(text)
+local own = string.format('%.0f', state.connectBoundMs)
+state.read_settings((string.gsub(text, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. own)))
+state.raise_bound(text)
+end
 function state.create(text)
 state.known, state.now, state.clockAt, state.epoch = true, at, at, at
 call('HSET', STATE, 'schema', 2)
@@ -668,7 +714,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: 'e57d881f56d42d3ff339eb7c72d890d4241923b9',
+    sha1: '4b91bcd5842f974682aa15d55fc94641d7251902',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -697,7 +743,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: 'b066fc8de433319fcedaace8cdf9ec65dd74994e',
+    sha1: '1cdc3d1d37d6592bc747c5c5a5d02e013f0fcfe4',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 if tonumber(ARGV[1]) ~= state.epoch or state.learnUntil > 0 and tonumber(ARGV[2]) ~= state.censusToken then return state.done({ 'done', 'refused' }) end
@@ -715,7 +761,7 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: '49fcb0a12eb7d1288af61460315eb071d7670346',
+    sha1: '6c5892b6079a7fbd32c0b567cb4ac6c7f92fb5e0',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
@@ -727,13 +773,13 @@ if ARGV[2] == '1' then control.end_learning() end
 return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, state.learnUntil - state.now) })`,
   },
   forget: {
-    sha1: '4625e94d6fd3c726b84c0a3cb21197a7f33fb668',
+    sha1: '5c9e24225303974bb8c7e11a6982ba33d1dc7930',
     uses: ['keys', 'clock', 'load', 'state'],
     body: `state.forget()
 return { 'done' }`,
   },
   grant: {
-    sha1: '342815ec717e18785e2a6cb43feee1ecb9520227',
+    sha1: 'b54dceaf044de8e5c534e7c054a9e3c4b1e002ea',
     uses: ['keys', 'clock', 'grant-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
 local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
@@ -762,29 +808,13 @@ local group = ticket and groups.find(ticket.group)
 or groups.of(groupName, tonumber(min or 0), tonumber(max or 1000000000), tonumber(priority or 0), state.capacity - state.headroom)
 local upcoming = math.max(state.stamp + 1, (state.now - 1767225600000) * 8)
 local order = ticket and ticket.stamp or asked > 0 and asked < upcoming and asked or upcoming
-local older = groups.older_in(group, order)
-local ahead = admit.claims_ahead(group, older, order)
-local function take(how, victim, census)
-local duties, isProbe = {}, how == 'probe'
-if victim then
-leases.revoke(victim, 'revoked')
-duties[1] = leases.duty_of(victim)
-end
-if not census then leases.take_duties(duties, isProbe and 100 or 2, isProbe and '+inf' or state.now) end
-local lease = admit.hold(id, holder, group, isProbe and 1 or 0)
+local verdict = admit.judge(id, group, order, ticket, wait)
+local because, forMs, ahead = verdict.because, verdict.forMs, verdict.ahead
+if verdict.how then
+local duties = admit.take_over(verdict)
+local lease = admit.hold(id, holder, group, verdict.how == 'probe' and 1 or 0)
 if ticket then tickets.forget(id) end
-return granted(lease, duties, census or {})
-end
-local because, forMs = control.ban()
-if because then
-local isWanted = wait and state.count() < state.capped() and (state.held == 0 or state.now >= state.quietUntil + math.floor(state.protectMs / 2))
-local census = isWanted and control.take_census(id) or {}
-if census[1] then return take('census', nil, census) end
-else
-local how, victim = admit.decide(group, older, ahead, ticket)
-local tooFar = admit.connect_after() - 5000
-if how ~= 'none' and tooFar <= 0 then return take(how, victim) end
-if how ~= 'none' then because, forMs = 'RATE', tooFar end
+return granted(lease, duties, verdict.census)
 end
 local hint = because and (forMs or 500) or admit.retry_after(ahead)
 if wait and forMs and waitMs and forMs > waitMs then
@@ -805,7 +835,7 @@ state.due = math.min(state.due, state.now + state.livenessMs)
 return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: '6edf915f0dc3d7b4c56b8c69fd5851519f5a80d8',
+    sha1: '26330e37e70cff43a8920d051eb7af9b4b301905',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -826,7 +856,7 @@ return state.done({ 'state', state.spec, state.held, protected, state.revoking, 
 state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: '6a2ed1805491c5ed33d90b07ae9afdd3088d4f77',
+    sha1: 'a985c65576d5b796e1f076137bf4dd30a25c9417',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -874,7 +904,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: 'dde947be3d1dd2d5937421f46ae9ca209bb75906',
+    sha1: '6977975299593ee06f7aa82847fae2315a7b15a5',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -899,7 +929,7 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   release: {
-    sha1: '07f976ac44eb49a256cfb9dfeaef6dbf50b9e014',
+    sha1: 'f2937c8d33daa3a5ba189405d1fc5ceb82091215',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function release(id, itsFence, outcome)
@@ -924,26 +954,17 @@ for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: 'cdb7f7f0d653d4f174867b4616bc635336d14cfb',
+    sha1: 'c5877c79cacf1a9d97e1a196babfc37c76bf73c4',
     uses: ['keys', 'clock', 'renew-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld = ARGV[1], {}, nil, false
 if not state.known and ARGV[2] ~= '-' then
 state.create(ARGV[2])
 state.enter()
 end
-local function restore(text, itsVersion, word, pausedFor)
-if text == '-' or itsVersion <= state.version then return end
-state.version = itsVersion
-for number, name in pairs(CONTROLS) do
-if name == word then state.control = number end
-end
-if state.control == 1 then control.pause(pausedFor) end
-state.read_settings(text)
-end
 local function registered(at, record)
 local id, session, group = ARGV[at], ARGV[at + 3], ARGV[at + 5]
 if record or state.learnUntil == 0 or group == '-' or session == '-' or control.has_left(id) then return nil end
-restore(ARGV[at + 6], tonumber(ARGV[at + 7]), ARGV[at + 8], tonumber(ARGV[at + 9]))
+control.restore(ARGV[at + 6], tonumber(ARGV[at + 7]), ARGV[at + 8], tonumber(ARGV[at + 9]))
 return leases.put(id, tonumber(ARGV[at + 1]), holder, groups.of(group, 0, 1000000000, 0, 0), 0, session, state.now + state.protectMs)
 end
 local function take_over(it, name)
@@ -989,7 +1010,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: '9058612601510e924092685af5833779f2086f95',
+    sha1: 'a89edb4fcc679270f48755b265ca739daf9e7c56',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1013,7 +1034,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: 'be80c6d54c0fff6f73cf76824a9b277544ae7d2b',
+    sha1: '6010675f74bb31f7a4ed8561b94ea842b4eed7a2',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)

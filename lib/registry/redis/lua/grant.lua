@@ -38,32 +38,13 @@ local group = ticket and groups.find(ticket.group)
   or groups.of(groupName, tonumber(min or 0), tonumber(max or NO_MAX), tonumber(priority or 0), state.capacity - state.headroom)
 local upcoming = math.max(state.stamp + 1, (state.now - EPOCH) * STAMPS)
 local order = ticket and ticket.stamp or asked > 0 and asked < upcoming and asked or upcoming
-local older = groups.older_in(group, order)
-local ahead = admit.claims_ahead(group, older, order)
-
-local function take(how, victim, census)
-  local duties, isProbe = {}, how == 'probe'
-  if victim then
-    leases.revoke(victim, 'revoked')
-    duties[1] = leases.duty_of(victim)
-  end
-  if not census then leases.take_duties(duties, isProbe and PAGE or DUTIES, isProbe and '+inf' or state.now) end
-  local lease = admit.hold(id, holder, group, isProbe and 1 or 0)
+local verdict = admit.judge(id, group, order, ticket, wait)
+local because, forMs, ahead = verdict.because, verdict.forMs, verdict.ahead
+if verdict.how then
+  local duties = admit.take_over(verdict)
+  local lease = admit.hold(id, holder, group, verdict.how == 'probe' and 1 or 0)
   if ticket then tickets.forget(id) end
-  return granted(lease, duties, census or {})
-end
-
-local because, forMs = control.ban()
-if because then
-  -- A newcomer makes the census only where no holder does.
-  local isWanted = wait and state.count() < state.capped() and (state.held == 0 or state.now >= state.quietUntil + math.floor(state.protectMs / 2))
-  local census = isWanted and control.take_census(id) or {}
-  if census[1] then return take('census', nil, census) end
-else
-  local how, victim = admit.decide(group, older, ahead, ticket)
-  local tooFar = admit.connect_after() - CONNECT_AFTER_MAX
-  if how ~= 'none' and tooFar <= 0 then return take(how, victim) end
-  if how ~= 'none' then because, forMs = 'RATE', tooFar end
+  return granted(lease, duties, verdict.census)
 end
 
 local hint = because and (forMs or POLL) or admit.retry_after(ahead)

@@ -10,22 +10,11 @@ if not state.known and ARGV[2] ~= '-' then
   state.enter()
 end
 
--- An operator's word comes back from a holder; the higher version wins.
-local function restore(text, itsVersion, word, pausedFor)
-  if text == '-' or itsVersion <= state.version then return end
-  state.version = itsVersion
-  for number, name in pairs(CONTROLS) do
-    if name == word then state.control = number end
-  end
-  if state.control == PAUSED then control.pause(pausedFor) end
-  state.read_settings(text)
-end
-
 -- A lease that its holder brings to a registry that learns.
 local function registered(at, record)
   local id, session, group = ARGV[at], ARGV[at + 3], ARGV[at + 5]
   if record or state.learnUntil == 0 or group == '-' or session == '-' or control.has_left(id) then return nil end
-  restore(ARGV[at + 6], tonumber(ARGV[at + 7]), ARGV[at + 8], tonumber(ARGV[at + 9]))
+  control.restore(ARGV[at + 6], tonumber(ARGV[at + 7]), ARGV[at + 8], tonumber(ARGV[at + 9]))
   return leases.put(id, tonumber(ARGV[at + 1]), holder, groups.of(group, 0, NO_MAX, 0, 0), 0, session, state.now + state.protectMs)
 end
 

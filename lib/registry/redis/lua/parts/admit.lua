@@ -47,18 +47,19 @@ function admit.may_probe()
   return false
 end
 
--- How a lease may be granted: room, takeover, revoke and its victim, probe; or none.
+-- How a lease may be granted: room, takeover, revoke and its victim, probe; or not.
 function admit.decide(own, older, ahead, ticket)
   local free, isWithin = state.room(), own.taken + older < own.max
-  if ticket and tickets.has_claim(ticket.id) and state.count() < state.capped() - state.headroom then return 'room' end
+  -- Its slot is counted; an overlap that somebody else makes meanwhile has its own place.
+  if ticket and tickets.has_claim(ticket.id) and state.count() + state.claims <= state.capped() then return 'room' end
   if free > 0 and isWithin and ahead < (ticket and free + state.capacity or free) then return 'room' end
-  if ahead > 0 then return 'none' end
+  if ahead > 0 then return nil end
   if state.count() + state.claims < state.capped() then
     if isWithin and state.revoking > 0 and call('ZCOUNT', REVOKING, '-inf', state.now) > 0 then return 'takeover' end
     local victim = admit.victim_for(own)
     if victim then return 'revoke', victim end
   end
-  return isWithin and admit.may_probe() and 'probe' or 'none'
+  return isWithin and admit.may_probe() and 'probe' or nil
 end
 
 -- Ms that a connect granted now is put off, so that the database's connect rate holds.
@@ -68,10 +69,45 @@ function admit.connect_after()
   return math.max(0, math.ceil(state.tat + interval - state.burst * interval - state.now))
 end
 
+-- A newcomer makes the census only where no holder does, one at a time.
+function admit.census_for(id, wait)
+  local isTurn = state.held == 0 or state.now >= state.quietUntil + math.floor(state.protectMs / 2)
+  if not wait or not isTurn or state.count() >= state.capped() or control.is_census_out() then return {} end
+  return control.take_census(id)
+end
+
+-- How the caller's lease may be granted; or else what forbids it, and for how long if that is known.
+function admit.judge(id, group, order, ticket, wait)
+  local older = groups.older_in(group, order)
+  local it = { ahead = admit.claims_ahead(group, older, order), census = {} }
+  it.because, it.forMs = control.ban()
+  if it.because then
+    it.census = admit.census_for(id, wait)
+    it.how = it.census[1] and 'census' or nil
+    return it
+  end
+  it.how, it.victim = admit.decide(group, older, it.ahead, ticket)
+  local tooFar = admit.connect_after() - CONNECT_AFTER_MAX
+  if it.how and tooFar > 0 then it.how, it.because, it.forMs = nil, 'RATE', tooFar end
+  return it
+end
+
+-- The duties that ride on a grant, that of the lease it was granted over among them.
+function admit.take_over(verdict)
+  local duties = {}
+  if verdict.how == 'census' then return duties end
+  if verdict.how == 'revoke' then
+    leases.revoke(verdict.victim, 'revoked')
+    duties[1] = leases.duty_of(verdict.victim)
+  end
+  if verdict.how == 'probe' then return leases.take_duties(duties, PAGE, '+inf') end
+  return leases.take_duties(duties, DUTIES, state.now)
+end
+
 -- A new lease, protected from the moment its connect may start.
 function admit.hold(id, holder, group, probe)
   local after = admit.connect_after()
-  if state.perSecond > 0 then state.tat = math.max(state.tat, state.now) + 1000 / state.perSecond end
+  state.tat = state.perSecond > 0 and math.max(state.tat, state.now) + 1000 / state.perSecond or 0
   if control.phase() == 'half-open' then
     local failing, trying = control.lists()
     trying[#trying + 1] = { id, state.now + after + state.connectBoundMs }

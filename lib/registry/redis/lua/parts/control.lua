@@ -131,8 +131,25 @@ function control.census_of(id)
   return { state.epoch, state.censusToken }
 end
 
+-- A newcomer's lease for the census is protected still.
+function control.is_census_out()
+  local ends = call('ZSCORE', HELD, call('HGET', STATE, ' census') or '')
+  return ends and tonumber(ends) > state.now
+end
+
 -- What an operator has changed, if anything.
 function control.in_force()
   if state.version == 0 and state.control == OPEN then return {} end
   return { state.spec, state.version, CONTROLS[state.control], control.paused_for() }
+end
+
+-- An operator's word comes back from a holder; the higher version wins.
+function control.restore(text, version, word, pausedFor)
+  if text == '-' or version <= state.version then return end
+  state.version = version
+  for number, name in pairs(CONTROLS) do
+    if name == word then state.control = number end
+  end
+  if state.control == PAUSED then control.pause(pausedFor) end
+  state.apply_in_force(text)
 end

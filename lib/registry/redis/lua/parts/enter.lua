@@ -7,7 +7,6 @@ function state.enter()
   control.end_by_time()
   leases.reap(REAP)
   tickets.serve()
-  groups.drop_empty()
 end
 
 function state.first_score(key, shift)

@@ -58,6 +58,13 @@ function state.raise_bound(text)
   if state.learnUntil > 0 then state.learnUntil, state.quietUntil = state.learnUntil + more, state.quietUntil + more end
 end
 
+-- An operator's settings come back; the connect bound may only rise.
+function state.apply_in_force(text)
+  local own = string.format('%.0f', state.connectBoundMs)
+  state.read_settings((string.gsub(text, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. own)))
+  state.raise_bound(text)
+end
+
 -- A resource without memory.
 function state.create(text)
   state.known, state.now, state.clockAt, state.epoch = true, at, at, at
