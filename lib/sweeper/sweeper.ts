@@ -8,7 +8,7 @@ import type { Driver } from '../driver/driver.ts';
 import { Holder } from '../pool/holder.ts';
 import type { PoolEvents } from '../pool/pool-events.ts';
 import type { Registry, ResourceReport } from '../registry/registry.ts';
-import { SweepRun } from './sweep-run.ts';
+import { type SessionsSeen, SweepRun } from './sweep-run.ts';
 
 export type SweeperOptions = ConfigInput & {
   readonly registry: Registry;
@@ -44,11 +44,17 @@ export interface SweepReport {
   readonly kept: number;
   /** Sessions that this role may not end. */
   readonly denied: number;
+  /** What the database's own list has shown, where the registry asked for a census. */
+  readonly census: SessionsSeen | undefined;
   /** What the registry counts after the sweep. */
   readonly held: number;
   readonly protected: number;
   readonly revoking: number;
   readonly waiters: number;
+  /** Connections above the capacity. */
+  readonly debt: number;
+  /** Sessions that the last census saw and no lease accounts for: they reduce the capacity. */
+  readonly foreign: number;
   readonly learningMs: number;
   readonly elapsedMs: number;
   /** Why not everything could be done. */
@@ -118,6 +124,8 @@ const counts = (state: ResourceReport | undefined) => ({
   protected: state?.protectedCount ?? 0,
   revoking: state?.revoking ?? 0,
   waiters: state?.waiters ?? 0,
+  debt: state?.debt ?? 0,
+  foreign: state?.foreign ?? 0,
   learningMs: state?.learningMs ?? 0,
 });
 
