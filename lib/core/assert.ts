@@ -1,5 +1,5 @@
 import { RESOURCE_PATTERN } from './label.ts';
-import { type ResourceSettings, SETTINGS_ORDER } from './lease.ts';
+import { type ResourceSettings, SETTINGS_ORDER, type Share } from './lease.ts';
 import { LIMITS } from './limits.ts';
 
 /**
@@ -25,18 +25,35 @@ interface Ask {
   readonly group: string;
   readonly stamp: number;
   readonly settings: ResourceSettings;
+  readonly waitMs?: number;
+  readonly share?: Share;
+}
+
+/** As much of an operator's word as can go wrong. */
+interface Word {
+  readonly kind: string;
+  readonly forMs?: number;
+  readonly capacity?: number;
+  readonly headroom?: number;
+  readonly version?: number;
+  readonly group?: string;
+  readonly share?: Share;
+  readonly holder?: string;
 }
 
 export const assertResource = (resource: string): void => {
   if (!RESOURCE_PATTERN.test(resource)) throw refused('resource', resource, String(RESOURCE_PATTERN));
 };
 
-export const assertAsk = ({ resource, leaseId, holder, group, stamp, settings }: Ask): void => {
+export const assertAsk = (ask: Ask): void => {
+  const { resource, leaseId, holder, group, stamp, settings, waitMs, share } = ask;
   assertResource(resource);
   assertName('lease id', leaseId);
   assertName('holder', holder);
   assertName('group', group);
   assertCount('stamp', stamp);
+  assertCount('waitMs', waitMs);
+  if (share !== undefined) assertShare(share);
   assertSettings(settings);
 };
 
@@ -54,9 +71,31 @@ export const assertItems = (resource: string, holder: string | undefined, items:
   }
 };
 
+export const assertOperation = (word: Word): void => {
+  const { forMs, capacity, headroom = 0, version, group, share, holder } = word;
+  assertCount('forMs', forMs);
+  assertCount('version', version);
+  assertName('group', group);
+  assertName('holder', holder);
+  if (share !== undefined) assertShare(share);
+  if (capacity !== undefined) assertCapacity(capacity, headroom);
+};
+
+const assertShare = ({ min, max, priority }: Share): void => {
+  assertCount('min', min);
+  assertCount('max', max);
+  assertCount('priority', priority);
+  if (max < min || max < 1) throw refused('max', max, `at least 1, and at least min, which is ${min}`);
+};
+
 export const assertSettings = (settings: ResourceSettings): void => {
   for (const name of SETTINGS_ORDER) assertCount(name, settings[name] ?? Number.NaN);
-  const { capacity, headroom } = settings;
+  assertCapacity(settings.capacity, settings.headroom);
+};
+
+const assertCapacity = (capacity: number, headroom: number): void => {
+  assertCount('capacity', capacity);
+  assertCount('headroom', headroom);
   if (capacity < 1 || headroom >= capacity) {
     throw refused('headroom', headroom, `less than the capacity, which is ${capacity} and at least 1`);
   }

@@ -54,6 +54,9 @@ export interface Share {
   readonly priority: number;
 }
 
+/** The share of a group that nobody has given one. */
+export const DEFAULT_SHARE: Share = { min: 0, max: 1_000_000_000, priority: 0 };
+
 /**
  * What the whole fleet agrees on about one resource. The first grant or `configure` writes it; a different value in some
  * deploy's code is reported, never applied, `connectBoundMs` aside: that one may only rise, for it is a waiting time that
@@ -99,6 +102,8 @@ export interface InForce {
   /** Raised with every operation; the highest wins. */
   readonly version: number;
   readonly control: Control;
+  /** What is left of a pause, in ms; 0: until somebody resumes. */
+  readonly pausedForMs: number;
 }
 
 export type Control = 'open' | 'paused' | 'draining';

@@ -28,6 +28,8 @@ export const LIMITS = {
   breakerWindowMs: 10_000,
   /** Holders (or, where nothing is held, failures) after which the breaker opens. */
   breakerFailures: 3,
+  /** Failing connects that are remembered. */
+  breakerMemory: 8,
   /** Grants that a half-open breaker lets try at once. */
   breakerProbes: 2,
   /** How long the breaker stays open first, in ms, and at most; doubled each time. */
@@ -49,4 +51,4 @@ export const FENCES_PER_MS = 1_024;
 /** Order stamps a millisecond. */
 export const STAMPS_PER_MS = 8;
 /** Version of the state's layout; kept in the settings key (law L14). */
-export const SCHEMA = 1;
+export const SCHEMA = 2;

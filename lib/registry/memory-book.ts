@@ -1,31 +1,12 @@
-import type { LossReason, ResourceSettings } from '../core/lease.ts';
+import { connectAfterMs, nextTat } from '../core/connect-rate.ts';
+import type { InForce, LeaseOutcome, LossReason, ResourceSettings } from '../core/lease.ts';
 import { EPOCH_MS, FENCES_PER_MS, LIMITS, STAMPS_PER_MS } from '../core/limits.ts';
 import { Ordered } from '../core/ordered.ts';
-import { mayProbe, probeDelayMs, renewAfterMs, shouldYield, underPressure } from '../core/policy.ts';
-import type { Duty, GrantRequest } from './registry.ts';
-
-export interface Held {
-  readonly id: string;
-  readonly fence: number;
-  readonly holder: string;
-  readonly group: string;
-  readonly grantedAt: number;
-  readonly isProbe: boolean;
-  turn: number;
-  session: string | undefined;
-  isFlagged: boolean;
-}
-
-export interface Revoking {
-  readonly held: Held;
-  readonly reason: LossReason;
-  readonly revokedAt: number;
-  session: string | undefined;
-  /** From here an absence proves the backend gone: 0 if bound, else the end of the connect bound. */
-  lookAt: number;
-  /** From here the backend must have gone by itself: the probe may find out. */
-  endAt: number;
-}
+import { renewAfterMs, roomOf, shouldYield } from '../core/policy.ts';
+import { GrantControl } from './memory-control.ts';
+import { DeadLeases, type Held } from './memory-dead.ts';
+import { type Group, Groups, loadOf, nextTickets } from './memory-groups.ts';
+import { Tickets, type Wake } from './memory-tickets.ts';
 
 /**
  * What is known of one resource, and the steps that several transitions share: the twin of the Lua prelude. Every step keeps
@@ -34,50 +15,58 @@ export interface Revoking {
 export class LeaseBook {
   settings: ResourceSettings;
   now: number;
+  /** Sessions that are not ours. */
+  foreign = 0;
   /** Leases that this operation has expired. */
   expired = 0;
   flagged = 0;
-  #clockMs: number;
-  #learnUntil: number;
-  #fence = 0;
-  #stamp = 0;
-  #probeAfter = 0;
-  #probeFailures = 0;
-  #lookMax = 0;
+  /** Holders to be woken when this operation is done. */
+  readonly wakes: Wake[] = [];
+  readonly control: GrantControl;
+  readonly groups = new Groups();
+  readonly tickets = new Tickets(this.groups);
   readonly held = new Map<string, Held>();
   readonly protectedUntil = new Ordered();
-  readonly revoking = new Map<string, Revoking>();
-  /** Revoking entries by the moment their duty can be taken: free of an owner, and a look would prove something. */
-  readonly dutyAt = new Ordered();
-  readonly queue = new Ordered();
-  readonly #aliveUntil = new Ordered();
+  readonly dead = new DeadLeases();
+  #clockMs: number;
+  #fence = 0;
+  #stamp = 0;
+  /** Theoretical arrival time of the next connect (GCRA). */
+  #tat = 0;
 
   constructor(settings: ResourceSettings, clockMs: number) {
     this.settings = settings;
     this.#clockMs = clockMs;
     this.now = clockMs;
-    this.#learnUntil = clockMs + settings.protectMs + settings.idleMs + settings.connectBoundMs;
+    this.control = new GrantControl(settings, clockMs);
   }
 
-  /** First step of every transition: time advances (L17), and what it made due is reaped (L16). */
+  /** First step of every transition: time advances (L17), and what it made due is done (L16). */
   enter(clockMs: number): void {
     this.now += Math.max(0, clockMs - this.#clockMs);
     this.#clockMs = clockMs;
     this.expired = 0;
+    this.control.enter(this.now);
     this.reap(LIMITS.reapMax);
+    this.serve();
+  }
+
+  /** The capacity, less the sessions that are not ours. */
+  get cap(): number {
+    return Math.max(0, this.settings.capacity - this.foreign);
   }
 
   get count(): number {
-    return this.held.size + this.revoking.size;
+    return this.held.size + this.dead.size;
   }
 
-  get learningMs(): number {
-    return Math.max(0, this.#learnUntil - this.now);
+  get debt(): number {
+    return Math.max(0, this.count - this.cap);
   }
 
-  /** The operator says that no session is open: nothing has to be waited for. */
-  endLearning(): void {
-    this.#learnUntil = this.now;
+  get room(): number {
+    const { claims } = this.tickets;
+    return roomOf(this.settings, { cap: this.cap, held: this.held.size, revoking: this.dead.size, claims });
   }
 
   /** A holder with a slower connect raises the bound for all, also for a learning that is under way. */
@@ -85,15 +74,32 @@ export class LeaseBook {
     const more = connectBoundMs - this.settings.connectBoundMs;
     if (more <= 0) return;
     this.settings = { ...this.settings, connectBoundMs };
-    if (this.learningMs > 0) this.#learnUntil += more;
+    this.control.prolong(more);
   }
 
-  get isUnderPressure(): boolean {
-    return underPressure(this.settings, this.count, this.queue.size);
+  /** An operator's settings come back; the connect bound may only rise. */
+  applyInForce(settings: ResourceSettings): void {
+    const { connectBoundMs } = this.settings;
+    this.settings = { ...settings, connectBoundMs };
+    this.raiseConnectBound(settings.connectBoundMs);
+  }
+
+  /** Somebody waits, or the next newcomer of this group would have to. */
+  pressureOn(group?: Group): boolean {
+    const isAtMax = group !== undefined && group.taken >= group.share.max && group.queue.size > 0;
+    const isWanted = this.groups.eligible > Math.max(0, this.room);
+    return isWanted || isAtMax || this.room <= 0 || this.control.control === 'draining';
   }
 
   get renewAfterMs(): number {
-    return renewAfterMs(this.settings, this.held.size, this.queue.size);
+    return renewAfterMs(this.settings, this.held.size, this.groups.waiting);
+  }
+
+  /** What an operator has changed, if anything. */
+  get inForce(): InForce | undefined {
+    const { control, version } = this.control;
+    if (version === 0 && control === 'open') return undefined;
+    return { settings: this.settings, version, control, pausedForMs: this.control.pausedForMs(this.now) };
   }
 
   remainingMs(id: string): number {
@@ -106,41 +112,84 @@ export class LeaseBook {
     return asked > 0 && asked < next ? asked : next;
   }
 
-  enqueue(id: string, stamp: number): void {
+  stamped(stamp: number): void {
     this.#stamp = Math.max(this.#stamp, stamp);
-    this.queue.set(id, stamp);
   }
 
-  keepTicketAlive(id: string): void {
-    this.#aliveUntil.set(id, this.now + this.settings.ticketLivenessMs);
+  /** Ms that a connect granted now is put off, so that the database's connect rate holds. */
+  get connectAfterMs(): number {
+    return connectAfterMs(this.settings, this.#tat, this.now);
   }
 
-  forgetTicket(id: string): boolean {
-    this.#aliveUntil.delete(id);
-    return this.queue.delete(id);
+  /** A fence above all before it (L7). */
+  nextFence(): number {
+    return Math.max(this.#fence + 1, (this.now - EPOCH_MS) * FENCES_PER_MS);
   }
 
-  /** A new lease, with a fence above all before it (L7). */
-  hold({ leaseId: id, holder, group }: GrantRequest, isProbe: boolean): Held {
-    this.#fence = Math.max(this.#fence + 1, (this.now - EPOCH_MS) * FENCES_PER_MS);
-    const unbound = { turn: 0, session: undefined, isFlagged: false };
-    const lease: Held = { id, fence: this.#fence, holder, group, grantedAt: this.now, isProbe, ...unbound };
-    this.held.set(id, lease);
-    this.protectedUntil.set(id, this.now + this.settings.protectMs);
+  /** A new lease, protected from the moment its connect may start. */
+  hold(id: string, holder: string, group: Group, isProbe: boolean): Held {
+    const { protectMs, connectBoundMs } = this.settings;
+    const { connectAfterMs } = this;
+    this.#tat = nextTat(this.settings, this.#tat, this.now);
+    this.control.tryOne(id, this.now, this.now + connectAfterMs + connectBoundMs);
+    const rest = { turn: 0, session: undefined, isFlagged: false };
+    const lease = { id, fence: this.nextFence(), holder, group, grantedAt: this.now, isProbe, ...rest };
+    return this.put(lease, this.now + connectAfterMs + protectMs);
+  }
+
+  put(lease: Held, protectedUntil: number): Held {
+    this.#fence = Math.max(this.#fence, lease.fence);
+    this.held.set(lease.id, lease);
+    this.protectedUntil.set(lease.id, protectedUntil);
+    this.groups.take(lease.group, 1);
     return lease;
   }
 
+  /** The session of a lease is bound by the first word of it, which also says that the connect went well. */
+  bind(lease: Held, session: string | undefined): void {
+    if (session === undefined || lease.session !== undefined) return;
+    lease.session = session;
+    this.control.connected();
+  }
+
+  /** How the connect of a lease went that is over now. */
+  observe({ id, holder }: Held, outcome: LeaseOutcome): void {
+    this.control.observe({ holder, leaseId: id, outcome, now: this.now, held: this.held.size });
+  }
+
+  /** The group of an adopted lease has become known. */
+  moveTo(lease: Held, name: string): void {
+    const before = lease.group;
+    this.unflag(lease);
+    lease.group = this.groups.of(name);
+    this.groups.take(before, -1);
+    this.groups.take(lease.group, 1);
+  }
+
   flagIfWanted(lease: Held): void {
-    const heldForMs = this.now - lease.grantedAt;
-    const view = { count: this.count, waiters: this.queue.size, flagged: this.flagged, heldForMs };
-    if (lease.isFlagged || !shouldYield(this.settings, view)) return;
+    const { cap, count, room, flagged, groups, control } = this;
+    const isWanted = shouldYield(this.settings, {
+      cap,
+      count,
+      room,
+      eligible: groups.eligible,
+      flagged,
+      heldForMs: this.now - lease.grantedAt,
+      isDraining: control.control === 'draining',
+      isStale: lease.fence < control.staleBelow,
+      group: { ...loadOf(lease.group), flagged: lease.group.flagged },
+    });
+    if (lease.isFlagged || !isWanted) return;
     lease.isFlagged = true;
+    lease.group.flagged += 1;
     this.flagged += 1;
   }
 
   unflag(lease: Held): void {
-    if (lease.isFlagged) this.flagged -= 1;
+    if (!lease.isFlagged) return;
     lease.isFlagged = false;
+    lease.group.flagged -= 1;
+    this.flagged -= 1;
   }
 
   reap(limit: number): void {
@@ -148,88 +197,54 @@ export class LeaseBook {
       this.revoke(id, 'expired');
       this.expired += 1;
     }
-    for (const id of this.#aliveUntil.upTo(this.now, limit)) this.forgetTicket(id);
+    this.tickets.reap(this.now, limit);
+    const isDraining = this.control.control === 'draining';
+    const surplus = isDraining ? this.held.size : this.debt - this.dead.size;
+    for (const id of this.protectedUntil.upTo(this.now, Math.max(0, Math.min(limit, surplus))))
+      this.revoke(id, 'revoked');
+  }
+
+  /** Last step of every transition. */
+  leave(): void {
+    this.serve();
+    this.groups.dropEmpty();
+  }
+
+  /** Offers the room to those who wait and can be woken; the rest of them find it when they poll. */
+  serve(): void {
+    const limit = Math.min(this.room, LIMITS.offersMax);
+    if (limit <= 0 || this.groups.eligible === 0 || !this.control.mayOffer(this.now)) return;
+    let left = limit;
+    const chosen: string[] = [];
+    for (const { id } of nextTickets(this.groups)) {
+      if (this.tickets.get(id)?.listens) chosen.push(id);
+      left -= 1;
+      if (left === 0) break;
+    }
+    for (const id of chosen) this.wakes.push(this.tickets.claim(id, this.now + this.settings.claimMs));
   }
 
   /** Held becomes revoking: over for its holder, still counted. */
   revoke(id: string, reason: LossReason): void {
     const lease = this.held.get(id);
     if (lease === undefined) throw new Error(`Lease ${id} is not held.`);
-    const { session } = lease;
-    const { idleMs, connectBoundMs } = this.settings;
-    const ended = Math.min(this.now, this.protectedUntil.score(id) ?? 0);
-    // An abandoned attempt was given up just now; any other one was not started after the protection.
-    const connectOver = (reason === 'abandoned' ? this.now : ended) + connectBoundMs;
-    const lookAt = session === undefined ? connectOver : 0;
-    const endAt = session === undefined ? connectOver : ended + idleMs + connectBoundMs;
+    const protectedUntil = this.protectedUntil.score(id) ?? 0;
     this.removeHeld(lease);
-    this.revoking.set(id, { held: lease, reason, revokedAt: this.now, session, lookAt, endAt });
-    this.dutyAt.set(id, Math.max(this.now, lookAt));
-    this.#lookMax = Math.max(this.#lookMax, lookAt);
-    if (lease.isProbe && session === undefined) this.probeFailed(this.#probeFailures);
-  }
-
-  bindLate(entry: Revoking, session: string | undefined): void {
-    if (session === undefined || entry.session !== undefined) return;
-    const { id } = entry.held;
-    entry.session = session;
-    entry.endAt = this.now + this.settings.idleMs + this.settings.connectBoundMs;
-    if (this.dutyAt.score(id) === entry.lookAt) this.dutyAt.set(id, this.now);
-    entry.lookAt = 0;
+    this.dead.add(lease, reason, protectedUntil, { now: this.now, settings: this.settings });
   }
 
   removeHeld(lease: Held): void {
     this.unflag(lease);
     this.held.delete(lease.id);
     this.protectedUntil.delete(lease.id);
-  }
-
-  /** Something is proven gone: progress, so the next probe need not wait. */
-  removeRevoking(id: string): void {
-    this.revoking.delete(id);
-    this.dutyAt.delete(id);
-    this.#probeFailures = 0;
-    this.#probeAfter = 0;
-    if (this.revoking.size === 0) this.#lookMax = 0;
-  }
-
-  get probeFailures(): number {
-    return this.#probeFailures;
-  }
-
-  /** The probe found nothing out: the next one waits, twice as long after each such failure. */
-  probeFailed(failuresBefore: number): void {
-    this.#probeFailures = failuresBefore + 1;
-    this.#probeAfter = this.now + probeDelayMs(this.#probeFailures);
-  }
-
-  get mayProbe(): boolean {
-    if (this.held.size > 0) return false;
-    const page = this.dutyAt.upTo(Number.POSITIVE_INFINITY, LIMITS.pageMax);
-    const ends = page.map((id) => this.revoking.get(id)?.endAt ?? Number.POSITIVE_INFINITY);
-    const endMin = Math.min(...ends);
-    return mayProbe({ now: this.now, probeAfter: this.#probeAfter, lookMax: this.#lookMax, endMin });
-  }
-
-  /** Takes over the duties that can be taken up to `due`. */
-  takeDuties(limit: number, due: number = this.now): Duty[] {
-    return this.dutyAt.upTo(due, Math.max(0, limit)).map((id) => this.dutyOf(id));
-  }
-
-  /** Gives the duty an owner: it is free again `dutyMs` after the look may start. */
-  dutyOf(id: string): Duty {
-    const entry = this.revoking.get(id);
-    if (entry === undefined) throw new Error(`Lease ${id} is not revoking.`);
-    const lookAfterMs = Math.max(0, entry.lookAt - this.now);
-    this.dutyAt.set(id, this.now + lookAfterMs + this.settings.dutyMs);
-    return { lease: { id, fence: entry.held.fence }, session: entry.session, lookAfterMs };
+    this.groups.take(lease.group, -1);
   }
 
   /** The earliest moment at which something known can change for the caller with `ahead` others before it. */
   retryAfterMs(ahead: number): number {
     if (ahead >= LIMITS.hintRanks) return LIMITS.pollMaxMs;
     const lapse = this.protectedUntil.scoreAbove(this.now, ahead) ?? Number.POSITIVE_INFINITY;
-    const duty = this.dutyAt.scoreAbove(this.now, ahead) ?? Number.POSITIVE_INFINITY;
+    const duty = this.dead.dutyAt.scoreAbove(this.now, ahead) ?? Number.POSITIVE_INFINITY;
     return Math.min(LIMITS.pollMaxMs, Math.min(lapse, duty) - this.now);
   }
 }

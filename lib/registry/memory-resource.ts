@@ -1,11 +1,12 @@
 import type { LeaseRef, LossReason, ResourceSettings } from '../core/lease.ts';
 import { LIMITS } from '../core/limits.ts';
-import { decideAdmission } from '../core/policy.ts';
-import { type Held, LeaseBook, type Revoking } from './memory-book.ts';
+import { grant } from './memory-admit.ts';
+import { LeaseBook } from './memory-book.ts';
+import { type Held, NOBODY, type Revoking } from './memory-dead.ts';
+import { registered, takeOver } from './memory-learning.ts';
 import { reportOf } from './memory-report.ts';
 import type {
   AbandonItem,
-  Duty,
   GrantReply,
   GrantRequest,
   ParkItem,
@@ -21,79 +22,46 @@ import type {
 } from './registry.ts';
 
 /**
- * One resource: every transition of the protocol. The Lua scripts are its twin, transition by transition; the differential
- * test holds the two to the same answers.
+ * One resource: the transitions of a lease. The Lua scripts are their twins, transition by transition; the differential test
+ * holds the two to the same answers.
  */
 export class MemoryResource {
-  readonly #book: LeaseBook;
+  readonly book: LeaseBook;
 
   constructor(settings: ResourceSettings, clockMs: number) {
-    this.#book = new LeaseBook(settings, clockMs);
-  }
-
-  enter(clockMs: number): void {
-    this.#book.enter(clockMs);
-  }
-
-  get settings(): ResourceSettings {
-    return this.#book.settings;
-  }
-
-  get learningMs(): number {
-    return this.#book.learningMs;
-  }
-
-  configure(settings: ResourceSettings, isNew: boolean): void {
-    this.#book.raiseConnectBound(settings.connectBoundMs);
-    if (isNew) this.#book.endLearning();
+    this.book = new LeaseBook(settings, clockMs);
   }
 
   grant(request: GrantRequest): GrantReply {
-    const book = this.#book;
-    book.raiseConnectBound(request.settings.connectBoundMs);
-    const known = this.#known(request);
-    if (known !== undefined) return known;
-    if (book.learningMs > 0) return { kind: 'denied', reason: 'LEARNING', retryAfterMs: book.learningMs };
-    const ticket = book.queue.score(request.leaseId);
-    const isPoll = ticket !== undefined;
-    const stamp = ticket ?? book.stampFor(request.stamp);
-    const ahead = book.queue.rankOf(stamp, isPoll ? request.leaseId : '');
-    const revocable = book.protectedUntil.upTo(book.now, 1)[0];
-    const admission = decideAdmission({
-      settings: book.settings,
-      held: book.held.size,
-      revoking: book.revoking.size,
-      ahead,
-      isPoll,
-      hasFreeDuty: book.dutyAt.upTo(book.now, 1).length > 0,
-      hasRevocable: revocable !== undefined,
-      mayProbe: book.mayProbe,
-    });
-    if (admission === 'none') return this.#queueOrDeny(request, stamp, ahead, isPoll);
-    const duties: Duty[] = [];
-    if (admission === 'revoke' && revocable !== undefined) {
-      book.revoke(revocable, 'revoked');
-      duties.push(book.dutyOf(revocable));
-    }
-    const isProbe = admission === 'probe';
-    if (isProbe) duties.push(...book.takeDuties(LIMITS.pageMax, Number.POSITIVE_INFINITY));
-    else duties.push(...book.takeDuties(LIMITS.dutiesPerReply - duties.length));
-    book.forgetTicket(request.leaseId);
-    return this.#granted(book.hold(request, isProbe), duties);
+    return grant(this.book, request);
   }
 
   renew(holder: string, items: readonly RenewItem[]): RenewReply {
-    const book = this.#book;
+    const { book } = this;
     const outcomes = items.map((item) => this.#renewOne(holder, item));
+    const last = items.findLast(({ id }) => book.held.get(id)?.holder === holder);
+    const lease = last === undefined ? undefined : book.held.get(last.id);
     const isHolding = outcomes.some(({ kind }) => kind === 'held');
-    const duties = isHolding ? book.takeDuties(LIMITS.dutiesPerReply) : [];
-    const { renewAfterMs, isUnderPressure: pressure } = book;
-    return { outcomes, duties, dutyMs: book.settings.dutyMs, renewAfterMs, pressure };
+    const duties = isHolding ? book.dead.takeDuties(LIMITS.dutiesPerReply, book) : [];
+    const census = isHolding ? book.control.takeCensus(book.now) : undefined;
+    const { renewAfterMs, settings, inForce } = book;
+    return {
+      outcomes,
+      duties,
+      dutyMs: settings.dutyMs,
+      renewAfterMs,
+      pressure: book.pressureOn(lease?.group),
+      ...(census !== undefined && { census }),
+      ...(inForce !== undefined && { inForce }),
+    };
   }
 
   park(holder: string, items: readonly ParkItem[]): ParkReply {
+    const { book } = this;
     const outcomes = items.map((item) => this.#parkOne(holder, item));
-    return { outcomes, pressure: this.#book.isUnderPressure };
+    const lease = items.map(({ id }) => book.held.get(id)).findLast((held) => held?.holder === holder);
+    const { inForce } = book;
+    return { outcomes, pressure: book.pressureOn(lease?.group), ...(inForce !== undefined && { inForce }) };
   }
 
   release(holder: string, items: readonly ReleaseItem[]): ('released' | 'unknown')[] {
@@ -108,139 +76,119 @@ export class MemoryResource {
     return items.map((item) => this.#settleOne(by, item));
   }
 
-  sweep(duties: number): SweepReply {
-    const book = this.#book;
+  sweep(limit: number): SweepReply {
+    const { book } = this;
     book.reap(LIMITS.pageMax);
-    const taken = book.takeDuties(Math.min(duties, LIMITS.pageMax));
-    const { expired, held, revoking, settings } = book;
-    return { expired, held: held.size, revoking: revoking.size, dutyMs: settings.dutyMs, duties: taken };
+    const duties = book.dead.takeDuties(Math.min(limit, LIMITS.pageMax), book);
+    const census = book.control.takeCensus(book.now);
+    const { expired, held, dead, settings } = book;
+    const counts = { expired, held: held.size, revoking: dead.size };
+    return { ...counts, dutyMs: settings.dutyMs, duties, ...(census !== undefined && { census }) };
   }
 
   report(entries: number): ResourceReport {
-    return reportOf(this.#book, entries);
-  }
-
-  /** The answer to an id the registry knows, or must not take for new (L3, L5); undefined: an ask to decide. */
-  #known({ leaseId, holder, again }: GrantRequest): GrantReply | undefined {
-    const lease = this.#book.held.get(leaseId);
-    if (lease !== undefined && lease.holder === holder) return this.#granted(lease, []);
-    if (lease !== undefined) return { kind: 'lost', reason: 'unknown' };
-    const entry = this.#book.revoking.get(leaseId);
-    if (entry !== undefined) return { kind: 'lost', reason: entry.reason };
-    const isUnknownRepeat = again && this.#book.queue.score(leaseId) === undefined;
-    return isUnknownRepeat ? { kind: 'lost', reason: 'unknown' } : undefined;
-  }
-
-  #granted(lease: Held, duties: readonly Duty[]): GrantReply {
-    const { settings, renewAfterMs, isUnderPressure: pressure } = this.#book;
-    return {
-      kind: 'granted',
-      fence: lease.fence,
-      protectMs: this.#book.remainingMs(lease.id),
-      idleMs: settings.idleMs,
-      connectAfterMs: 0,
-      renewAfterMs,
-      dutyMs: settings.dutyMs,
-      isProbe: lease.isProbe,
-      duties,
-      pressure,
-    };
-  }
-
-  #queueOrDeny(request: GrantRequest, stamp: number, ahead: number, isPoll: boolean): GrantReply {
-    const book = this.#book;
-    const retryAfterMs = book.retryAfterMs(ahead);
-    if (!isPoll) {
-      if (!request.wait) return { kind: 'denied', reason: 'FULL', retryAfterMs };
-      const isFull = book.queue.size >= book.settings.waitersMax;
-      if (isFull) return { kind: 'denied', reason: 'QUEUE_FULL', retryAfterMs };
-      book.enqueue(request.leaseId, stamp);
-    }
-    book.keepTicketAlive(request.leaseId);
-    return { kind: 'queued', position: ahead + 1, stamp, retryAfterMs, pressure: book.isUnderPressure };
+    return reportOf(this.book, entries);
   }
 
   #renewOne(holder: string, item: RenewItem): RenewOutcome {
-    const lease = this.#owned(holder, item);
-    if (lease === undefined) return { kind: 'lost', reason: this.#lossOf(item.id) };
-    lease.session ??= item.session;
+    const { book } = this;
+    const lease = this.#owned(holder, item) ?? registered(book, holder, item);
+    if (lease === undefined) return this.#isForgotten(item.id) ? { kind: 'forgotten' } : this.#lost(item.id);
+    takeOver(book, lease, holder, item.again);
+    book.bind(lease, item.session);
     if (item.turn > lease.turn) {
       lease.turn = item.turn;
-      this.#book.unflag(lease);
-      this.#book.protectedUntil.set(lease.id, this.#book.now + this.settings.protectMs);
-      if (item.idle) this.#book.flagIfWanted(lease);
+      book.unflag(lease);
+      // A connect that was put off keeps what it was given.
+      const until = Math.max(book.now + book.settings.protectMs, book.protectedUntil.score(lease.id) ?? 0);
+      book.protectedUntil.set(lease.id, until);
+      if (item.idle) book.flagIfWanted(lease);
     }
-    return { kind: 'held', protectMs: this.#book.remainingMs(lease.id), yield: lease.isFlagged };
+    return { kind: 'held', protectMs: book.remainingMs(lease.id), yield: lease.isFlagged };
   }
 
   #parkOne(holder: string, item: ParkItem): ParkOutcome {
-    const { now, protectedUntil } = this.#book;
+    const { book } = this;
     const lease = this.#owned(holder, item);
-    if (lease === undefined) return { kind: 'lost', reason: this.#lossOf(item.id) };
-    lease.session ??= item.session;
+    if (lease === undefined) return this.#lost(item.id);
+    book.bind(lease, item.session);
     if (item.turn > lease.turn) {
       lease.turn = item.turn;
-      protectedUntil.set(lease.id, Math.min(now, protectedUntil.score(lease.id) ?? 0));
-      this.#book.flagIfWanted(lease);
+      const until = Math.min(book.now, book.protectedUntil.score(lease.id) ?? 0);
+      book.protectedUntil.set(lease.id, until);
+      book.flagIfWanted(lease);
     }
-    const protectMs = this.#book.remainingMs(lease.id);
+    const protectMs = book.remainingMs(lease.id);
     if (protectMs > 0) return { kind: 'held', protectMs };
     return { kind: lease.isFlagged ? 'yield' : 'parked' };
   }
 
   #releaseOne(holder: string, item: ReleaseItem): 'released' | 'unknown' {
-    const book = this.#book;
-    if (book.forgetTicket(item.id)) return 'released';
-    const lease = book.held.get(item.id) ?? book.revoking.get(item.id)?.held;
-    if (lease === undefined || lease.holder !== holder) return 'unknown';
+    const { book } = this;
+    if (book.tickets.forget(item.id)) return 'released';
+    const lease = book.held.get(item.id) ?? book.dead.get(item.id)?.held;
+    if (lease === undefined && book.control.isLearning) book.control.bidFarewell(item.id);
+    if (lease === undefined || (lease.holder !== holder && lease.holder !== NOBODY)) return 'unknown';
     if (item.fence !== lease.fence && item.fence !== 0) return 'unknown';
-    const failuresBefore = book.probeFailures;
-    if (book.revoking.has(lease.id)) book.removeRevoking(lease.id);
+    const failuresBefore = book.dead.probeFailures;
+    if (book.dead.get(lease.id) !== undefined) book.dead.remove(lease.id);
     else book.removeHeld(lease);
-    if (lease.isProbe && item.outcome === 'refused') book.probeFailed(failuresBefore);
+    if (lease.isProbe && item.outcome === 'refused') book.dead.probeFailed(failuresBefore, book.now);
+    book.observe(lease, item.outcome);
     return 'released';
   }
 
   #abandonOne(holder: string, item: AbandonItem): 'abandoned' | 'unknown' {
-    const entry = this.#book.revoking.get(item.id);
+    const { book } = this;
+    const entry = book.dead.get(item.id);
     if (entry !== undefined && entry.held.holder === holder && entry.held.fence === item.fence) {
-      this.#book.bindLate(entry, item.session);
+      book.dead.bindLate(entry, item.session, book);
       return 'abandoned';
     }
     const lease = this.#owned(holder, item);
     if (lease === undefined) return 'unknown';
-    lease.session ??= item.session;
-    this.#book.revoke(lease.id, 'abandoned');
+    book.bind(lease, item.session);
+    book.revoke(lease.id, 'abandoned');
+    book.observe(lease, item.outcome);
     return 'abandoned';
   }
 
   #settleOne(by: LeaseRef | undefined, item: SettleItem): 'settled' | 'kept' | 'unknown' {
-    const entry = this.#book.revoking.get(item.id);
+    const { book } = this;
+    const entry = book.dead.get(item.id);
     if (entry === undefined) return 'unknown';
     if (item.kind === 'cannot') {
-      this.#book.dutyAt.set(item.id, Math.max(this.#book.now, entry.lookAt));
+      book.dead.dutyAt.set(item.id, Math.max(book.now, entry.lookAt));
       return 'kept';
     }
     if (!this.#isProof(entry, by, item)) return 'kept';
-    this.#book.removeRevoking(item.id);
+    book.dead.remove(item.id);
     return 'settled';
   }
 
   /** Does this look prove the entry's backend gone? The looker itself has waited out `lookAfterMs` before its look. */
   #isProof(entry: Revoking, by: LeaseRef | undefined, item: SettleItem & { kind: 'absent' }): boolean {
-    if (entry.session === undefined) return item.seen || this.#book.now >= entry.lookAt;
+    if (entry.session === undefined) return item.seen || this.book.now >= entry.lookAt;
     if (entry.session.startsWith(`${item.server}.`)) return true;
     // Another server's list proves nothing, unless the looker connected after the revocation: then the endpoint has moved on.
-    const looker = by === undefined ? undefined : this.#book.held.get(by.id);
+    const looker = by === undefined ? undefined : this.book.held.get(by.id);
     return looker !== undefined && looker.fence === by?.fence && looker.grantedAt >= entry.revokedAt;
   }
 
   #owned(holder: string, ref: LeaseRef): Held | undefined {
-    const lease = this.#book.held.get(ref.id);
-    return lease !== undefined && lease.holder === holder && lease.fence === ref.fence ? lease : undefined;
+    const lease = this.book.held.get(ref.id);
+    if (lease === undefined || lease.fence !== ref.fence) return undefined;
+    return lease.holder === holder || lease.holder === NOBODY ? lease : undefined;
   }
 
-  #lossOf(id: string): LossReason {
-    return this.#book.revoking.get(id)?.reason ?? 'unknown';
+  /** The registry may have known it once. */
+  #isForgotten(id: string): boolean {
+    const { control, held, dead } = this.book;
+    const isKnown = held.has(id) || dead.get(id) !== undefined || control.farewells.has(id);
+    return control.isLearning && !isKnown;
+  }
+
+  #lost(id: string): { readonly kind: 'lost'; readonly reason: LossReason } {
+    return { kind: 'lost', reason: this.book.dead.get(id)?.reason ?? 'unknown' };
   }
 }

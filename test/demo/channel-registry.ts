@@ -13,7 +13,9 @@ const METHODS = {
   configure: true,
   inspect: true,
   forget: true,
-} as const satisfies Record<Exclude<keyof Registry, 'namespace'>, true>;
+  adopt: true,
+  operate: true,
+} as const satisfies Record<Exclude<keyof Registry, 'namespace' | 'listen'>, true>;
 
 type Method = keyof typeof METHODS;
 

@@ -5,7 +5,7 @@ export const countedRegistry = (registry: Registry, count: () => void): Registry
   new Proxy(registry, {
     get: (target, name) => {
       const value: unknown = Reflect.get(target, name);
-      if (typeof value !== 'function') return value;
+      if (typeof value !== 'function' || name === 'listen') return value;
       return (...args: readonly unknown[]): unknown => {
         count();
         return Reflect.apply(value, target, args);

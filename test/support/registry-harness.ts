@@ -148,6 +148,9 @@ export const SETTINGS: ResourceSettings = {
   dutyMs: 5_000,
   ticketLivenessMs: 1_500,
   waitersMax: 5,
+  claimMs: 1_000,
+  connectsPerSecond: 0,
+  connectBurst: 1,
 };
 
 /** A lease id out of a short name. */

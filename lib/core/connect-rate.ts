@@ -1,0 +1,19 @@
+import type { ResourceSettings } from './lease.ts';
+
+/** GCRA: one number says how far the database's connects are booked ahead. `tat`: theoretical arrival time of the next one, in ms. */
+type Rate = Pick<ResourceSettings, 'connectsPerSecond' | 'connectBurst'>;
+
+/** Whole ms that a connect granted now is put off. */
+export const connectAfterMs = (
+  { connectsPerSecond, connectBurst }: Rate,
+  tat: number,
+  now: number,
+): number => {
+  if (connectsPerSecond === 0) return 0;
+  const intervalMs = 1_000 / connectsPerSecond;
+  return Math.max(0, Math.ceil(tat + intervalMs - connectBurst * intervalMs - now));
+};
+
+/** The booking after one more connect. */
+export const nextTat = ({ connectsPerSecond }: Rate, tat: number, now: number): number =>
+  connectsPerSecond === 0 ? 0 : Math.max(tat, now) + 1_000 / connectsPerSecond;

@@ -1,0 +1,93 @@
+import { Ordered } from '../core/ordered.ts';
+import type { Group, Groups } from './memory-groups.ts';
+
+export interface Ticket {
+  readonly id: string;
+  readonly stamp: number;
+  readonly group: Group;
+  readonly holder: string;
+  /** A slot may be kept for it: its holder hears the wake-up. Off after a claim that it missed, until its next poll. */
+  listens: boolean;
+}
+
+/** A holder to be woken, and for which ticket. */
+export interface Wake {
+  readonly holder: string;
+  readonly leaseId: string;
+}
+
+/** The callers that wait for one resource, and the slots that are kept for some of them. */
+export class Tickets {
+  readonly #groups: Groups;
+  readonly #tickets = new Map<string, Ticket>();
+  readonly #aliveUntil = new Ordered();
+  /** Claimed tickets by the end of their claim. */
+  readonly #claimUntil = new Ordered();
+
+  constructor(groups: Groups) {
+    this.#groups = groups;
+  }
+
+  /** All of them, claimed or not. */
+  get size(): number {
+    return this.#tickets.size;
+  }
+
+  get claims(): number {
+    return this.#claimUntil.size;
+  }
+
+  get(id: string): Ticket | undefined {
+    return this.#tickets.get(id);
+  }
+
+  hasClaim(id: string): boolean {
+    return this.#claimUntil.score(id) !== undefined;
+  }
+
+  add(ticket: Ticket): void {
+    this.#tickets.set(ticket.id, ticket);
+    this.#groups.enqueue(ticket.group, ticket.id, ticket.stamp);
+  }
+
+  keepAlive(id: string, until: number): void {
+    this.#aliveUntil.set(id, until);
+  }
+
+  /** Keeps a slot for the ticket. */
+  claim(id: string, until: number): Wake {
+    const { group, holder } = this.#must(id);
+    this.#groups.dequeue(group, id);
+    this.#groups.take(group, 1);
+    this.#claimUntil.set(id, until);
+    return { holder, leaseId: id };
+  }
+
+  forget(id: string): boolean {
+    const ticket = this.#tickets.get(id);
+    if (ticket === undefined) return false;
+    if (this.#claimUntil.delete(id)) this.#groups.take(ticket.group, -1);
+    else this.#groups.dequeue(ticket.group, id);
+    this.#aliveUntil.delete(id);
+    this.#tickets.delete(id);
+    return true;
+  }
+
+  /** Passes over who has gone silent, and once who has missed a claim. */
+  reap(now: number, limit: number): void {
+    for (const id of this.#aliveUntil.upTo(now, limit)) this.forget(id);
+    for (const id of this.#claimUntil.upTo(now, limit)) {
+      const ticket = this.#must(id);
+      ticket.listens = false;
+      this.#claimUntil.delete(id);
+      this.#groups.take(ticket.group, -1);
+      this.#groups.enqueue(ticket.group, id, ticket.stamp);
+    }
+  }
+
+  #must(id: string): Ticket {
+    const ticket = this.#tickets.get(id);
+    if (ticket === undefined) throw new Error(`There is no ticket ${id}.`);
+    return ticket;
+  }
+}
