@@ -1,7 +1,5 @@
-import type { Share } from './lease.ts';
+import { DEFAULT_SHARE, type Share } from './lease.ts';
 
-/** A maximum that nobody reaches. */
-const NO_MAX = 1_000_000_000;
 const PRIORITY_MAX = 9;
 
 /** What a pool may say about the share of its group; the rest is no minimum, no maximum and priority 0. */
@@ -14,12 +12,14 @@ export const parseShare = (input: unknown, problems: string[]): Share | undefine
     problems.push('share: is not an object like { min: 2, max: 20, priority: 1 }');
     return undefined;
   }
-  const { min = 0, max = NO_MAX, priority = 0, ...others } = input as Readonly<Record<keyof Share, unknown>>;
+  const given = input as Readonly<Record<keyof Share, unknown>>;
+  const { min: noMin, max: noMax, priority: normal } = DEFAULT_SHARE;
+  const { min = noMin, max = noMax, priority = normal, ...others } = given;
   for (const name of Object.keys(others))
     problems.push(`share.${name}: no such option; there are min, max, priority`);
   const isWhole = [
-    isWithin('share.min', min, 0, NO_MAX, problems),
-    isWithin('share.max', max, 1, NO_MAX, problems),
+    isWithin('share.min', min, 0, DEFAULT_SHARE.max, problems),
+    isWithin('share.max', max, 1, DEFAULT_SHARE.max, problems),
     isWithin('share.priority', priority, 0, PRIORITY_MAX, problems),
   ].every(Boolean);
   return isWhole ? ({ min, max, priority } as Share) : undefined;

@@ -11,7 +11,11 @@ interface Task {
   readonly duty: CensusDuty;
   /** When it was asked for: the registry counts from its answer, which was later. */
   readonly since: Instant;
+  looks: number;
 }
+
+/** A look that fails is tried again on the next connection, so often in all. */
+const LOOKS_MAX = 3;
 
 /**
  * The task to read the database's own session list and to tell the registry, which has no memory of its own. It belongs to
@@ -31,7 +35,7 @@ export class Census {
   }
 
   take(duty: CensusDuty | undefined, sentAt: Instant): void {
-    if (duty !== undefined) this.#task = { duty, since: sentAt };
+    if (duty !== undefined) this.#task = { duty, since: sentAt, looks: 0 };
   }
 
   /** Looks through a connection that nobody has borrowed. The look is made after the duty has come: this is when. */
@@ -40,6 +44,7 @@ export class Census {
     const task = this.#task;
     if (task === undefined || !this.isDue) return;
     this.#task = undefined;
+    task.looks += 1;
     try {
       const prefix = labelPrefix(config.resource, registry.namespace);
       const { sessions, foreign } = await this.#look(connection, prefix, task);
@@ -57,7 +62,7 @@ export class Census {
       return await connection.census(prefix, timeoutMs);
     } catch (error) {
       // Another connection may still do it in time; a newer task may have come meanwhile.
-      this.#task ??= task;
+      if (task.looks < LOOKS_MAX) this.#task ??= task;
       throw error;
     }
   }

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import type { Clock, Instant } from '../core/clock.ts';
 import type { Config } from '../core/config.ts';
 import { settingsOf } from '../core/config.ts';
 import type { Events } from '../core/events.ts';
@@ -17,8 +17,7 @@ export class Holder {
   readonly events: Events<PoolEvents>;
   /** The last that the registry said: somebody waits, or the next newcomer would have to. */
   pressure = false;
-  /** The last that the registry said about what an operator has changed: for a registry that loses its memory. */
-  inForce: InForce | undefined;
+  #inForce: { readonly word: InForce; readonly heardAt: Instant } | undefined;
   #id: string | undefined;
 
   constructor(config: Config, registry: Registry, clock: Clock, random: Random, events: Events<PoolEvents>) {
@@ -33,7 +32,16 @@ export class Holder {
   /** What every reply of the registry says about the fleet. */
   hear({ pressure, inForce }: Weather): void {
     this.pressure = pressure;
-    if (inForce !== undefined) this.inForce = inForce;
+    if (inForce !== undefined) this.#inForce = { word: inForce, heardAt: this.clock.read() };
+  }
+
+  /** The last that the registry said about what an operator has changed, as of now: for a registry that has lost its memory. */
+  get inForce(): InForce | undefined {
+    if (this.#inForce === undefined) return undefined;
+    const { word, heardAt } = this.#inForce;
+    if (word.control !== 'paused' || word.pausedForMs === 0) return word;
+    const pausedForMs = Math.ceil(word.pausedForMs - this.clock.elapsedMs(heardAt));
+    return pausedForMs > 0 ? { ...word, pausedForMs } : { ...word, control: 'open', pausedForMs: 0 };
   }
 
   /** Made at first use, not at load: a snapshot of a loaded module is restored many times. */

@@ -91,7 +91,7 @@ export class LeaseRequest {
       } else await this.#afterAnswer(reply);
     }
     // A ticket, or a grant whose answer is not known or crossed the cancel, is given back; nothing was ever opened under it.
-    if (this.#again || this.#polls > 0) this.#farewells.cancel(this.#id);
+    if (this.#again) this.#farewells.cancel(this.#id);
     return undefined;
   }
 

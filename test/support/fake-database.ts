@@ -46,8 +46,7 @@ export class FakeDatabase {
   mayEnd = true;
   /** Sessions of the role without any lease's label, as a census counts them; they take no place here. */
   foreign = 0;
-  /** Ms that a census takes. */
-  censusMs = 0;
+  censusFails = false;
   readonly censuses: string[] = [];
   readonly #clock: Clock;
   readonly #backends = new Map<string, FakeConnection>();
@@ -90,7 +89,7 @@ export class FakeDatabase {
 
   async census(prefix: string): Promise<SessionCount> {
     this.censuses.push(prefix);
-    if (this.censusMs > 0) await this.#sleep(this.censusMs);
+    if (this.censusFails) throw new Error('no rights');
     const all = [...this.#backends.values()].filter(({ label }) => label.startsWith(prefix));
     return { sessions: all.map(({ label, session }) => ({ label, session })), foreign: this.foreign };
   }
