@@ -101,7 +101,8 @@ export class Census {
   }
 }
 
-const sessionsFound = (prefix: string, sessions: readonly LabelledSession[]): SessionFound[] =>
+/** What a census tells the registry: the sessions whose label is exactly one of this resource's. */
+export const sessionsFound = (prefix: string, sessions: readonly LabelledSession[]): SessionFound[] =>
   sessions.flatMap(({ label, session }) => {
     const lease = parseLabel(prefix, label);
     return lease === undefined ? [] : [{ ...lease, session }];

@@ -8,6 +8,7 @@ import type { Holder } from '../pool/holder.ts';
 import type { Patience } from '../pool/lease-request.ts';
 import type { CensusDuty, Duty, SweepReply } from '../registry/registry.ts';
 import { type Lookout, openControl, openLeased } from './lookout.ts';
+import { type SessionsSeen, survey } from './survey.ts';
 
 export interface SweepParts {
   readonly driver: Driver<unknown> | undefined;
@@ -23,15 +24,8 @@ export interface SweepDone {
   readonly kept: number;
   readonly denied: number;
   readonly census: SessionsSeen | undefined;
+  readonly adopted: number;
   readonly trouble: LeaseholdError | undefined;
-}
-
-/** What the database's own list has shown. */
-export interface SessionsSeen {
-  /** Sessions that a lease's label names. */
-  readonly sessions: number;
-  /** Sessions of the leased role that no lease accounts for. */
-  readonly foreign: number;
 }
 
 /** What a reply brings along to be done. */
@@ -58,8 +52,11 @@ export class SweepRun {
   #kept = 0;
   #denied = 0;
   #seen: SessionsSeen | undefined;
+  #adopted = 0;
   #trouble: LeaseholdError | undefined;
   #rounds = 0;
+  /** Sessions without a lease were there at the last look, and may have gone. */
+  #hasForeign = false;
 
   constructor(holder: Holder, parts: SweepParts) {
     this.#holder = holder;
@@ -72,7 +69,8 @@ export class SweepRun {
     const subscriptions = this.#count();
     try {
       const revoking = await this.#expire();
-      if (revoking > 0 || this.#census.isDue)
+      this.#hasForeign = await this.#knowsOfForeign();
+      if (revoking > 0 || this.#hasWork)
         await this.#clear().catch((error: unknown) => this.#onTrouble(error));
     } finally {
       for (const subscription of subscriptions) subscription[Symbol.dispose]();
@@ -84,6 +82,7 @@ export class SweepRun {
       kept: this.#kept,
       denied: this.#denied,
       census: this.#seen,
+      adopted: this.#adopted,
       trouble: this.#trouble,
     };
   }
@@ -120,6 +119,7 @@ export class SweepRun {
     this.#lookedThrough = lookout.lease === undefined ? 'control' : 'lease';
     try {
       while (this.#mayGoOn() && (await this.#round(lookout)));
+      if (this.#seen === undefined && (await lookout.keep())) await this.#survey(lookout);
     } finally {
       await lookout.leave();
     }
@@ -137,12 +137,26 @@ export class SweepRun {
     return this.#withPatience((patience) => openLeased(this.#holder, driver, this.#take, patience));
   }
 
+  async #knowsOfForeign(): Promise<boolean> {
+    const { registry, config } = this.#holder;
+    const state = await registry.inspect(config.resource);
+    return state !== undefined && state.foreign > 0;
+  }
+
+  async #survey({ connection }: Lookout): Promise<void> {
+    const seen = await survey(this.#holder, connection);
+    if (seen === undefined) return;
+    const { adopted, ...census } = seen;
+    this.#seen = census;
+    this.#adopted = adopted;
+  }
+
   /** False when nothing is left that could be done now. */
   async #round(lookout: Lookout): Promise<boolean> {
     if (!(await lookout.keep())) return false;
     const wasLeftOver = !this.#duties.isEmpty;
     await this.#takeDuties();
-    if (!this.#hasWork) return false;
+    if (this.#duties.isEmpty && !this.#census.isDue) return false;
     await this.#census.work(lookout.connection);
     if (this.#duties.isEmpty) return true;
     await this.#duties.work(lookout.connection, lookout.lease);
@@ -151,7 +165,7 @@ export class SweepRun {
   }
 
   get #hasWork(): boolean {
-    return !this.#duties.isEmpty || this.#census.isDue;
+    return !this.#duties.isEmpty || this.#census.isDue || this.#hasForeign;
   }
 
   readonly #take = ({ duties, dutyMs, census }: Errands, sentAt: Instant): void => {

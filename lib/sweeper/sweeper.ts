@@ -8,7 +8,8 @@ import type { Driver } from '../driver/driver.ts';
 import { Holder } from '../pool/holder.ts';
 import type { PoolEvents } from '../pool/pool-events.ts';
 import type { Registry, ResourceReport } from '../registry/registry.ts';
-import { type SessionsSeen, SweepRun } from './sweep-run.ts';
+import type { SessionsSeen } from './survey.ts';
+import { SweepRun } from './sweep-run.ts';
 
 export type SweeperOptions = ConfigInput & {
   readonly registry: Registry;
@@ -44,8 +45,10 @@ export interface SweepReport {
   readonly kept: number;
   /** Sessions that this role may not end. */
   readonly denied: number;
-  /** What the database's own list has shown, where the registry asked for a census. */
+  /** What the database's own list has shown, where the sweep had a reason to look. */
   readonly census: SessionsSeen | undefined;
+  /** Sessions that a lease's label names and the registry did not know, two looks in a row: they are leases again. */
+  readonly adopted: number;
   /** What the registry counts after the sweep. */
   readonly held: number;
   readonly protected: number;

@@ -8,7 +8,7 @@ import { postgresDriver } from '../../lib/driver/postgres.ts';
 import { createPool, type Pool, type PoolEvents, type PoolOptions } from '../../lib/index.ts';
 import { memoryRegistry } from '../../lib/registry/memory.ts';
 import type { Registry } from '../../lib/registry/registry.ts';
-import { createSweeper } from '../../lib/sweeper/sweeper.ts';
+import { createSweeper, type Sweeper } from '../../lib/sweeper/sweeper.ts';
 import { eventually } from '../support/eventually.ts';
 import type { PostgresRole } from '../support/postgres.ts';
 import { freshRole, postgresAdmin } from '../support/servers.ts';
@@ -179,5 +179,46 @@ describe('a registry that has lost its memory, and the database as it is', () =>
       { timeoutMs: 15_000, everyMs: 200 },
     );
     expect(report).toMatchObject({ lookedThrough: 'lease', held: 1, learningMs: 0 });
+  });
+});
+
+describe('the sweeper, where the registry has its memory', () => {
+  const controlled = async (): Promise<Sweeper> => {
+    const control = await freshRole(1);
+    await postgresAdmin().query(`GRANT "${role.user}" TO "${control.user}"`);
+    const driver = postgresDriver(pg, { connectionString: control.url }, { role: role.user });
+    return createSweeper({ ...SHORT, registry, control: driver });
+  };
+
+  it('counts the sessions without a lease again, so that the capacity comes back when they have gone', async () => {
+    const psql = await connectAs('psql');
+    await serve(openPool({ max: 1 }));
+    const sweeper = await controlled();
+    expect(await sweeper.sweep()).toMatchObject({
+      foreign: 1,
+      census: { sessions: 1, foreign: 1 },
+      adopted: 0,
+    });
+    await psql.end();
+    await eventually(async () => (await sweeper.sweep()).foreign === 0);
+    // Nothing is left to look for.
+    expect(await sweeper.sweep()).toMatchObject({ lookedThrough: 'none', census: undefined });
+  });
+
+  it('a labelled session that the registry does not know is adopted, never ended; known ones are left as they are', async () => {
+    const pool = openPool({ max: 1 });
+    await registry.configure('orders', settingsOf(pool.config), true);
+    const lent = await pool.acquire();
+    await connectAs(freshLabel());
+    // A reason to look: a foreign session that a census has once seen.
+    const { epoch = 0 } = (await registry.inspect('orders')) ?? {};
+    await registry.adopt('orders', { epoch, token: 0 }, [], { foreign: 1 });
+    const sweeper = await controlled();
+    expect(await sweeper.sweep()).toMatchObject({ adopted: 1, held: 2, foreign: 0, revoking: 0 });
+    expect(await registry.inspect('orders', 10)).toMatchObject({
+      entries: expect.arrayContaining([expect.objectContaining({ group: 'unknown' })]),
+    });
+    await lent.connection.query('SELECT 1');
+    await lent.giveBack();
   });
 });
