@@ -3,6 +3,7 @@ import type { RegistryHarness } from '../support/registry-harness.ts';
 import { describeAdmission } from './registry/admission.ts';
 import { describeBounds } from './registry/bounds.ts';
 import { describeCapacity } from './registry/capacity.ts';
+import { describeCensus } from './registry/census.ts';
 import { describeIdentity } from './registry/identity.ts';
 import { describeIsolation } from './registry/isolation.ts';
 import { describeLearning } from './registry/learning.ts';
@@ -26,6 +27,7 @@ export const describeRegistry = (name: string, openHarness: () => Promise<Regist
     describeSettle(scenes);
     describeBounds(scenes);
     describeLearning(scenes);
+    describeCensus(scenes);
     describeIsolation(scenes);
     describeTime(scenes);
   });

@@ -274,6 +274,12 @@ export class Scene {
     return { id: idOf(name), fence: this.#fences.get(name) ?? 0 };
   }
 
+  /** A lease that the registry may not remember: what this scene has not seen granted gets a fence from long ago. */
+  #opened(name: string): LeaseRef {
+    if (!this.#fences.has(name)) this.#fences.set(name, 1_000 + this.#fences.size);
+    return this.ref(name);
+  }
+
   /** The next turn of a lease, as its holder counts. */
   turn(name: string): number {
     const turn = (this.#turns.get(name) ?? 0) + 1;
@@ -297,6 +303,7 @@ export class Scene {
   again(name: string, more: Partial<Renewal & Registration> = {}): Promise<RenewOutcome> {
     const { group = 'checkout', settings = this.settings, inForce, ...rest } = more;
     const again = { group, settings, ...(inForce !== undefined && { inForce }) };
+    this.#opened(name);
     return this.renew(name, { session: `server1.${name}`, again, ...rest });
   }
 
@@ -364,7 +371,7 @@ export class Scene {
 
   /** Sessions that a census has seen, bound to server1; `foreign`: this is the last page. */
   adopt(census: CensusDuty, names: readonly string[], foreign?: number): Promise<'adopted' | 'refused'> {
-    const sessions = names.map((name) => ({ ...this.ref(name), session: `server1.${name}` }));
+    const sessions = names.map((name) => ({ ...this.#opened(name), session: `server1.${name}` }));
     return this.registry.adopt(
       this.resource,
       census,

@@ -26,7 +26,7 @@ export const describeYield = ({ scene, parkedScene }: Scenes): void => {
       expect(dutyNames(((await it.poll('w')) as Granted).duties)).toEqual(['a']);
     });
 
-    test('there are never more leases told to yield than waiters', async () => {
+    test('no more leases are told to yield than waiters have no room for', async () => {
       const it = await parkedScene(['a', 'b', 'c']);
       for (const each of ['a', 'b', 'c']) await it.renew(each);
       it.advance(200);
@@ -39,6 +39,9 @@ export const describeYield = ({ scene, parkedScene }: Scenes): void => {
       expect(await it.renew('b', { idle: true })).toMatchObject({ kind: 'held', yield: false });
       await it.release('a');
       expect(await it.report()).toMatchObject({ flagged: 0 });
+      // The waiter finds room at its poll; only the next one needs a place.
+      expect(await it.renew('b', { idle: true })).toMatchObject({ kind: 'held', yield: false });
+      await it.queued('x');
       expect(await it.renew('b', { idle: true })).toEqual({ kind: 'held', protectMs: 10_000, yield: true });
     });
 
@@ -47,6 +50,7 @@ export const describeYield = ({ scene, parkedScene }: Scenes): void => {
       for (const each of ['a', 'b', 'c', 'd']) await it.renew(each);
       it.advance(200);
       await it.queued('w');
+      await it.queued('x');
       const flagged = async (): Promise<number> => (await it.report()).flagged;
       expect(await it.park('a')).toEqual({ kind: 'yield' });
       await it.renew('a');
