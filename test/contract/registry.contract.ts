@@ -4,6 +4,7 @@ import { describeAdmission } from './registry/admission.ts';
 import { describeBounds } from './registry/bounds.ts';
 import { describeCapacity } from './registry/capacity.ts';
 import { describeCensus } from './registry/census.ts';
+import { describeClaims } from './registry/claims.ts';
 import { describeIdentity } from './registry/identity.ts';
 import { describeIsolation } from './registry/isolation.ts';
 import { describeLearning } from './registry/learning.ts';
@@ -23,6 +24,7 @@ export const describeRegistry = (name: string, openHarness: () => Promise<Regist
     describeIdentity(scenes);
     describeProtection(scenes);
     describeOrder(scenes);
+    describeClaims(scenes);
     describeYield(scenes);
     describeSettle(scenes);
     describeBounds(scenes);
