@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Redis as Redis6 } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
-import type { LeaseOutcome, LeaseRef, ResourceSettings } from '../../lib/core/lease.ts';
+import type { LeaseOutcome, LeaseRef, ResourceSettings, Share } from '../../lib/core/lease.ts';
 import { memoryRegistry } from '../../lib/registry/memory.ts';
 import { keysOf, namespaceTag } from '../../lib/registry/redis/keys.ts';
 import { scriptedRegistry } from '../../lib/registry/redis/redis-registry.ts';
@@ -9,15 +9,23 @@ import type { ScriptClient } from '../../lib/registry/redis/script-runner.ts';
 import { PARTS, SCRIPTS } from '../../lib/registry/redis/scripts.generated.ts';
 import type { ScriptName, ScriptSet } from '../../lib/registry/redis/scripts.ts';
 import type {
+  CensusDuty,
   Duty,
   GrantReply,
   GrantRequest,
+  GroupReport,
+  Listener,
+  OperateReply,
+  Operation,
   ParkOutcome,
+  ParkReply,
+  Registration,
   Registry,
   RenewOutcome,
   RenewReply,
   ResourceReport,
 } from '../../lib/registry/registry.ts';
+import { eventually } from './eventually.ts';
 import { FakeClock } from './fake-clock.ts';
 
 /** A registry over a clock that the test sets. */
@@ -163,6 +171,9 @@ export interface Ask {
   readonly holder?: string;
   readonly group?: string;
   readonly wait?: boolean;
+  readonly waitMs?: number;
+  readonly listens?: boolean;
+  readonly share?: Share;
   readonly settings?: ResourceSettings;
 }
 
@@ -173,6 +184,8 @@ export class Scene {
   readonly harness: RegistryHarness;
   readonly resource: string;
   readonly settings: ResourceSettings;
+  /** The tickets that were woken, by name, in order. */
+  readonly woken: string[] = [];
   readonly #fences = new Map<string, number>();
   readonly #turns = new Map<string, number>();
 
@@ -197,6 +210,7 @@ export class Scene {
   }
 
   request(name: string, ask: Ask = {}): GrantRequest {
+    const { waitMs, listens, share } = ask;
     return {
       resource: this.resource,
       leaseId: idOf(name),
@@ -206,6 +220,9 @@ export class Scene {
       group: ask.group ?? 'checkout',
       wait: ask.wait ?? false,
       settings: ask.settings ?? this.settings,
+      ...(waitMs !== undefined && { waitMs }),
+      ...(listens !== undefined && { listens }),
+      ...(share !== undefined && { share }),
     };
   }
 
@@ -234,8 +251,34 @@ export class Scene {
     return reply;
   }
 
+  /** An ask that must be queued, of a caller that can be woken. */
+  listening(name: string, ask: Ask = {}): Promise<GrantReply & { readonly kind: 'queued' }> {
+    return this.queued(name, { listens: true, ...ask });
+  }
+
+  /** Writes down whom a push wakes, from now on. */
+  async hear(...names: readonly string[]): Promise<Listener[]> {
+    const { registry, resource, woken } = this;
+    const listeners = names.map((name) =>
+      registry.listen?.(resource, holderOf(name), (leaseId) => woken.push(nameOf(leaseId))),
+    );
+    await eventually(() => listeners.every((each) => each?.isReady === true), { what: 'the subscription' });
+    return listeners.filter((each) => each !== undefined);
+  }
+
+  /** Who has been woken so far, once there are so many. */
+  heard(count: number): Promise<readonly string[]> {
+    return eventually(() => this.woken.length >= count && this.woken, { what: `wake-up ${count}` });
+  }
+
   ref(name: string): LeaseRef {
     return { id: idOf(name), fence: this.#fences.get(name) ?? 0 };
+  }
+
+  /** A lease that the registry may not remember: what this scene has not seen granted gets a fence from long ago. */
+  #opened(name: string): LeaseRef {
+    if (!this.#fences.has(name)) this.#fences.set(name, 1_000 + this.#fences.size);
+    return this.ref(name);
   }
 
   /** The next turn of a lease, as its holder counts. */
@@ -246,11 +289,10 @@ export class Scene {
   }
 
   renewAll(name: string, more: Partial<Renewal> = {}): Promise<RenewReply> {
-    const { holder = holderOf(name), turn = this.turn(name), idle = false, session, fence } = more;
+    const { holder = holderOf(name), turn = this.turn(name), idle = false, session, fence, again } = more;
     const ref = { ...this.ref(name), ...(fence !== undefined && { fence }) };
-    return this.registry.renew(this.resource, holder, [
-      { ...ref, turn, idle, ...(session !== undefined && { session }) },
-    ]);
+    const known = { ...(session !== undefined && { session }), ...(again !== undefined && { again }) };
+    return this.registry.renew(this.resource, holder, [{ ...ref, turn, idle, ...known }]);
   }
 
   async renew(name: string, more: Partial<Renewal> = {}): Promise<RenewOutcome> {
@@ -258,13 +300,25 @@ export class Scene {
     return outcomes[0] as RenewOutcome;
   }
 
-  async park(name: string, more: Partial<Renewal> = {}): Promise<ParkOutcome> {
+  /** Its holder brings a lease back to a registry that has lost its memory; the session is bound to server1. */
+  again(name: string, more: Partial<Renewal & Registration> = {}): Promise<RenewOutcome> {
+    const { group = 'checkout', settings = this.settings, inForce, ...rest } = more;
+    const again = { group, settings, ...(inForce !== undefined && { inForce }) };
+    this.#opened(name);
+    return this.renew(name, { session: `server1.${name}`, again, ...rest });
+  }
+
+  parkAll(name: string, more: Partial<Renewal> = {}): Promise<ParkReply> {
     const { holder = holderOf(name), turn = this.turn(name), session, fence } = more;
     const ref = { ...this.ref(name), ...(fence !== undefined && { fence }) };
-    const reply = await this.registry.park(this.resource, holder, [
+    return this.registry.park(this.resource, holder, [
       { ...ref, turn, ...(session !== undefined && { session }) },
     ]);
-    return reply.outcomes[0] as ParkOutcome;
+  }
+
+  async park(name: string, more: Partial<Renewal> = {}): Promise<ParkOutcome> {
+    const { outcomes } = await this.parkAll(name, more);
+    return outcomes[0] as ParkOutcome;
   }
 
   async release(name: string, more: Partial<Ending> = {}): Promise<'released' | 'unknown' | undefined> {
@@ -297,6 +351,46 @@ export class Scene {
     return word;
   }
 
+  operate(operation: Operation): Promise<OperateReply> {
+    return this.registry.operate(this.resource, operation);
+  }
+
+  share(group: string, share: Partial<Share>, version?: number): Promise<OperateReply> {
+    const whole = { min: 0, max: 100, priority: 0, ...share };
+    return this.operate({ kind: 'share', group, share: whole, ...(version !== undefined && { version }) });
+  }
+
+  resize(capacity: number, headroom: number, version?: number): Promise<OperateReply> {
+    return this.operate({ kind: 'resize', capacity, headroom, ...(version !== undefined && { version }) });
+  }
+
+  /** Connects that fail, each of a holder of its own. */
+  async fail(count: number, outcome: LeaseOutcome = 'refused'): Promise<void> {
+    for (let at = 0; at < count; at++)
+      await this.operate({ kind: 'observe', holder: `failing${at}`, outcome });
+  }
+
+  /** Sessions that a census has seen, bound to server1; `foreign`: this is the last page. */
+  adopt(census: CensusDuty, names: readonly string[], foreign?: number): Promise<'adopted' | 'refused'> {
+    const sessions = names.map((name) => ({ ...this.#opened(name), session: `server1.${name}` }));
+    return this.registry.adopt(
+      this.resource,
+      census,
+      sessions,
+      foreign === undefined ? undefined : { foreign },
+    );
+  }
+
+  /** A census of the sweeper's, long after learning. */
+  async census(): Promise<CensusDuty> {
+    return { epoch: (await this.report()).epoch, token: 0 };
+  }
+
+  /** The record of a group, if there is one. */
+  async group(name: string): Promise<GroupReport | undefined> {
+    return (await this.report()).groups.find((each) => each.name === name);
+  }
+
   async report(entries = 100): Promise<ResourceReport> {
     const report = await this.registry.inspect(this.resource, entries);
     if (report === undefined) throw new Error('The registry does not know the resource.');
@@ -316,6 +410,7 @@ interface Renewal {
   readonly idle: boolean;
   readonly session: string;
   readonly fence: number;
+  readonly again: Registration;
 }
 
 interface Ending {
@@ -333,6 +428,7 @@ interface Look {
 
 export const holderOf = (name: string): string => `holder-of-${name}`;
 
+const nameOf = (leaseId: string): string => leaseId.replace(/_+$/, '');
+
 /** The names of the leases whose duties ride on a reply, in order. */
-export const dutyNames = (duties: readonly Duty[]): string[] =>
-  duties.map(({ lease }) => lease.id.replace(/_+$/, ''));
+export const dutyNames = (duties: readonly Duty[]): string[] => duties.map(({ lease }) => nameOf(lease.id));
