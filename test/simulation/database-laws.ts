@@ -76,6 +76,7 @@ export class DatabaseLaws {
 
   /** The borrower's statement leaves its process. */
   statementSent(leaseId: string): void {
+    if (this.#ledger.shortened.has(leaseId)) return;
     const lease = this.#ledger.find(leaseId);
     const leftMs = (lease?.reliedUntilMs ?? Number.NEGATIVE_INFINITY) - this.#ledger.nowMs;
     this.#court.judge(

@@ -13,7 +13,11 @@ export const scheduleFaults = (world: World): void => {
   const { faults, loadMs } = world.plan;
   const { random, timeline } = world;
   const spread = (count: number, happen: () => void): void => {
-    for (let at = 0; at < count; at += 1) timeline.at(loadMs * random.fraction(), happen);
+    // Where everybody is dead there is nobody left to hurt.
+    const happenToSomebody = (): void => {
+      if (world.living.length > 0) happen();
+    };
+    for (let at = 0; at < count; at += 1) timeline.at(loadMs * random.fraction(), happenToSomebody);
   };
   spread(faults.crashes, () => crash(world));
   spread(faults.freezes, () => freeze(world, random.pick(world.living), freezeMs(world)));

@@ -26,6 +26,7 @@ export interface RunResult {
 const BACKOFF_MS = 20_000;
 const PROBE_MS = 16_000;
 const ROUND_MS = 250;
+const NEWCOMER = 0.2;
 const LONG_FACTOR = 1.5;
 const CLOSE_MS = 10_000;
 
@@ -189,7 +190,9 @@ class FleetRun {
     const boundMs = this.#boundMs;
     const isMatched = (): boolean => world.unmatched.leases.length === 0;
     while (!isMatched() && !timeline.isOver() && timeline.nowMs < since + boundMs) {
-      const environment = this.#random.pick(world.living);
+      // What was bound to a server that is no more is settled only under a lease that was granted later.
+      const isNew = this.#random.chance(NEWCOMER);
+      const environment = isNew ? world.addEnvironment() : this.#random.pick(world.living);
       if (environment.active === 0) void environment.invoke(SHORT_WORK);
       await timeline.runUntil(timeline.nowMs + ROUND_MS);
     }

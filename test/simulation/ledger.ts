@@ -13,6 +13,8 @@ export interface PromisedLease {
   reliedUntilMs: number;
   /** Forward steps of the server's clock before that promise. */
   stepsMs: number;
+  /** Backward steps before it. */
+  backMs: number;
   /** The registry has shown that it is revoking. */
   isOver: boolean;
 }
@@ -32,10 +34,14 @@ export class Ledger {
   leases = new Map<string, PromisedLease>();
   /** What the registry has forgotten; their holders may still rely on it. */
   readonly forgotten = new Map<string, PromisedLease>();
-  readonly tickets = new Map<string, Ticket>();
+  tickets = new Map<string, Ticket>();
+  /** Settled although their holders may still rely on them: a step of the server's clock has shortened their protection. */
+  readonly shortened = new Set<string>();
   fence = 0;
   /** Sum of the forward steps of the server's clock: they shorten what runs by it (L6, stated). */
   stepsMs = 0;
+  /** Sum of the backward steps: what runs by that clock may run longer by so much. */
+  backMs = 0;
   revocations = 0;
   grants = 0;
   /** Infinity: nobody has asked yet. */
@@ -64,6 +70,12 @@ export class Ledger {
     lease.untilMs = this.nowMs + protectMs * this.pace;
     lease.reliedUntilMs = lease.untilMs;
     lease.stepsMs = this.stepsMs;
+    lease.backMs = this.backMs;
+  }
+
+  end(lease: PromisedLease): void {
+    this.leases.delete(lease.id);
+    if (this.stepsMs > lease.stepsMs) this.shortened.add(lease.id);
   }
 
   /** Before this moment nobody may take the lease away. */
@@ -98,14 +110,15 @@ export class Ledger {
       }
     }
     this.leases = earlier.leases;
-    this.tickets.clear();
+    this.tickets = earlier.tickets;
     if (earlier.learnUntilMs === Number.POSITIVE_INFINITY) this.learnUntilMs = earlier.learnUntilMs;
   }
 
   step(ms: number): void {
-    if (ms <= 0) return;
-    this.stepsMs += ms;
-    this.learnUntilMs -= ms;
+    const trueMs = ms * this.pace;
+    this.backMs += Math.max(0, -trueMs);
+    this.stepsMs += Math.max(0, trueMs);
+    this.learnUntilMs -= Math.max(0, trueMs);
   }
 
   /** Tickets whose callers are surely alive for the registry, with a better claim than `stamp`. */

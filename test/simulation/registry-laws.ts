@@ -15,7 +15,7 @@ import type { Execution } from './registry-server.ts';
 /** The registry counts whole milliseconds of its clock. */
 const ROUNDING_MS = 2;
 
-const UNPROMISED = { untilMs: 0, reliedUntilMs: 0, stepsMs: 0, isOver: false } as const;
+const UNPROMISED = { untilMs: 0, reliedUntilMs: 0, stepsMs: 0, backMs: 0, isOver: false } as const;
 
 /** What the database can say about a lease: a session is there, or one may still appear. */
 export type IsAlive = (leaseId: string) => boolean;
@@ -70,15 +70,7 @@ export class RegistryLaws {
     const { leaseId: id, holder } = request;
     const known = ledger.leases.get(id);
     if (known !== undefined) {
-      const remainsMs = (ledger.protectedUntilMs(known) - ledger.nowMs) / ledger.pace;
-      const isPresent =
-        reply.fence === known.fence && reply.protectMs <= Math.max(0, remainsMs) + ROUNDING_MS;
-      this.#court.judge(
-        'L3',
-        isPresent,
-        () => `the repeat of ${id} promises ${reply.protectMs} ms, ${remainsMs} remain`,
-      );
-      this.#court.judge('L5', !known.isOver, () => `${id} was over, and is granted again`);
+      this.#repeated(known, reply);
       return;
     }
     this.#order(request, reply.duties.length);
@@ -96,6 +88,20 @@ export class RegistryLaws {
     ledger.leases.set(id, lease);
     ledger.grants += 1;
     this.#capacity(lease, reply.duties.length);
+  }
+
+  /** One effect, and the protection that remains. */
+  #repeated(known: PromisedLease, { fence, protectMs }: Extract<GrantReply, { kind: 'granted' }>): void {
+    const ledger = this.#ledger;
+    const leftMs = Math.max(0, ledger.protectedUntilMs(known) - ledger.nowMs) + ledger.backMs - known.backMs;
+    const isPresent = fence === known.fence && protectMs * ledger.pace <= leftMs + ROUNDING_MS;
+    this.#court.judge(
+      'L3',
+      isPresent,
+      () => `the repeat of ${known.id} promises ${protectMs} ms, ${leftMs} remain`,
+    );
+    this.#court.judge('L5', !known.isOver, () => `${known.id} was over, and is granted again`);
+    ledger.promise(known, protectMs);
   }
 
   #capacity(lease: PromisedLease, duties: number): void {
@@ -183,12 +189,15 @@ export class RegistryLaws {
   #gone(items: readonly Item[], words: Words, word: string): void {
     for (const [at, { id }] of items.entries()) {
       if (words[at] !== word) continue;
-      if (this.#ledger.leases.delete(id))
+      const lease = this.#ledger.leases.get(id);
+      if (lease !== undefined) {
+        this.#ledger.end(lease);
         this.#court.judge(
           'L2',
           !this.isAlive(id),
           () => `${id} was ${word}, and its session lives or may yet appear`,
         );
+      }
       this.#ledger.tickets.delete(id);
     }
   }
