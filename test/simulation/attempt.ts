@@ -1,5 +1,6 @@
 import type { Timer } from '../../lib/core/clock.ts';
 import type { OpenFailure, OpenRequest, OpenResult } from '../../lib/driver/driver.ts';
+import type { Handshake } from './backend.ts';
 import type { Database } from './database.ts';
 import type { Machine, Socket } from './machine.ts';
 import { Session, type SimClient } from './session.ts';
@@ -13,15 +14,13 @@ const RESET_MS = 1;
  * One connection attempt, both ends of it: the socket opens, the client sends its login, the server answers it. Each step
  * can meet a client that is frozen, gone or has given up, and a server that is down, silent or slow.
  */
-export class Attempt implements Socket {
+export class Attempt implements Handshake, Socket {
   readonly label: string;
   readonly leaseId: string;
   readonly machine: Machine;
   readonly timeoutMs: number;
   readonly idleMs: number;
-  /** True time after which its session may not appear any more. */
   readonly boundAtMs: number;
-  /** The steps of the registry's clock before it, for the laws. */
   stepsMs = 0;
   mayStillOpen = true;
   readonly #database: Database;

@@ -1,4 +1,4 @@
-import type { Attempt } from './attempt.ts';
+import type { Machine } from './machine.ts';
 
 /** The client's end of a session. */
 export interface Peer {
@@ -6,9 +6,25 @@ export interface Peer {
   serverEnded(reason: string): void;
 }
 
+/** One connect, as the server and the laws see it. */
+export interface Handshake {
+  readonly label: string;
+  readonly leaseId: string;
+  readonly machine: Machine;
+  readonly timeoutMs: number;
+  readonly idleMs: number;
+  /** True time after which its session may not appear any more. */
+  readonly boundAtMs: number;
+  /** The forward steps of the registry's clock before it, for the laws. */
+  stepsMs: number;
+  /** Nothing has been decided yet. */
+  readonly mayStillOpen: boolean;
+  serverRestarted(): void;
+}
+
 /** One session at the server. */
 export interface Backend {
-  readonly attempt: Attempt;
+  readonly attempt: Handshake;
   readonly label: string;
   readonly server: string;
   readonly session: string;

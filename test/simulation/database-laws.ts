@@ -1,5 +1,4 @@
-import type { Attempt } from './attempt.ts';
-import type { Backend } from './backend.ts';
+import type { Backend, Handshake } from './backend.ts';
 import type { Court } from './court.ts';
 import type { Ledger } from './ledger.ts';
 
@@ -9,7 +8,7 @@ const ROUNDING_MS = 2;
 interface Scene {
   readonly backends: ReadonlySet<Backend>;
   readonly byLease: ReadonlyMap<string, Backend>;
-  readonly attempts: ReadonlyMap<string, Attempt>;
+  readonly attempts: ReadonlyMap<string, Handshake>;
 }
 
 /**
@@ -30,7 +29,7 @@ export class DatabaseLaws {
     this.#scene = scene;
   }
 
-  connectStarted(attempt: Attempt): void {
+  connectStarted(attempt: Handshake): void {
     const { leaseId, timeoutMs } = attempt;
     attempt.stepsMs = this.#ledger.stepsMs;
     const lease = this.#ledger.find(leaseId);
@@ -131,11 +130,11 @@ export class DatabaseLaws {
   }
 
   /** A forward step of the server's clock shortens also the connect bound by its size. */
-  #isAfterStep(attempt: Attempt): boolean {
+  #isAfterStep(attempt: Handshake): boolean {
     return this.#ledger.stepsMs > attempt.stepsMs;
   }
 
-  #mayAppear(attempt: Attempt): boolean {
+  #mayAppear(attempt: Handshake): boolean {
     return attempt.mayStillOpen && this.#ledger.nowMs <= attempt.boundAtMs && !this.#isAfterStep(attempt);
   }
 }

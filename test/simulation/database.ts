@@ -1,7 +1,6 @@
 import type { EndOutcome, SessionTarget } from '../../lib/driver/driver.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
-import type { Attempt } from './attempt.ts';
-import type { Backend } from './backend.ts';
+import type { Backend, Handshake } from './backend.ts';
 import type { Network } from './network.ts';
 import type { Timeline } from './timeline.ts';
 import type { Trace } from './trace.ts';
@@ -29,7 +28,7 @@ export const CALM_DATABASE: DatabaseFaults = {
 
 /** Who is told what happens at the server. */
 export interface DatabaseWitness {
-  connectStarted(attempt: Attempt): void;
+  connectStarted(attempt: Handshake): void;
   born(backend: Backend): void;
   statementSent(leaseId: string): void;
   statementBegins(leaseId: string): void;
@@ -54,7 +53,7 @@ export class Database {
   readonly backends = new Set<Backend>();
   readonly byLease = new Map<string, Backend>();
   /** Connects whose session may still appear, by lease. */
-  readonly attempts = new Map<string, Attempt>();
+  readonly attempts = new Map<string, Handshake>();
   server = 's1';
   /** Refuses everybody until then. */
   downUntilMs = 0;
@@ -98,7 +97,7 @@ export class Database {
     return this.network.tripMs() + silentMs;
   }
 
-  loginMs(attempt: Attempt): number {
+  loginMs(attempt: Handshake): number {
     const fraction = this.random.fraction();
     if (!this.random.chance(this.faults.slowLogin)) return LOGIN_MIN_MS + LOGIN_SPAN_MS * fraction;
     const longestMs = attempt.boundAtMs - this.timeline.nowMs - 1;
@@ -106,7 +105,7 @@ export class Database {
   }
 
   /** The login is through: a session, or "too many connections". */
-  admit(attempt: Attempt): Backend | undefined {
+  admit(attempt: Handshake): Backend | undefined {
     if (this.backends.size >= this.#limit || this.random.chance(this.faults.refused)) {
       this.refusals += 1;
       return undefined;

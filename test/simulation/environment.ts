@@ -5,9 +5,10 @@ import type { Registry } from '../../lib/registry/registry.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import type { Court } from './court.ts';
 import type { Database } from './database.ts';
+import { simDriver } from './driver.ts';
 import type { Machine } from './machine.ts';
 import type { PoolNumbers } from './plan.ts';
-import { type SimClient, simDriver } from './session.ts';
+import type { SimClient } from './session.ts';
 import type { Trace } from './trace.ts';
 
 /** What one invocation does with its connection. */

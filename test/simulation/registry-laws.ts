@@ -21,6 +21,7 @@ const UNPROMISED = { untilMs: 0, reliedUntilMs: 0, stepsMs: 0, backMs: 0, isOver
 export type IsAlive = (leaseId: string) => boolean;
 
 type Item = { readonly id: string; readonly fence: number };
+const NOBODY: Item = { id: '', fence: 0 };
 type Words = readonly string[];
 
 /** Reads what the registry answers, and holds it to the laws. Operations that it does not know promise nothing to it. */
@@ -60,7 +61,8 @@ export class RegistryLaws {
     if (reply.kind === 'queued') {
       ledger.tickets.set(id, { stamp: reply.stamp, seenAtMs: ledger.nowMs, stepsMs: ledger.stepsMs });
     } else if (reply.kind === 'lost') {
-      this.#lost(id, reply.reason);
+      const lease = this.#ledger.leases.get(id);
+      if (lease !== undefined) this.#lost(lease, reply.reason);
       ledger.tickets.delete(id);
     } else if (reply.kind === 'granted') this.#granted(request, reply);
   }
@@ -140,23 +142,23 @@ export class RegistryLaws {
 
   #renew(items: readonly RenewItem[], reply: RenewReply): void {
     for (const [at, outcome] of reply.outcomes.entries()) {
-      const id = items[at]?.id ?? '';
-      if (outcome.kind === 'lost') this.#lost(id, outcome.reason);
-      else this.#held(id, outcome.protectMs);
+      const item = items[at] ?? NOBODY;
+      if (outcome.kind === 'lost') this.#lost(item, outcome.reason);
+      else this.#held(item, outcome.protectMs);
     }
     this.#duties(reply.duties);
   }
 
   #park(items: readonly ParkItem[], reply: ParkReply): void {
     for (const [at, outcome] of reply.outcomes.entries()) {
-      const id = items[at]?.id ?? '';
-      if (outcome.kind === 'lost') this.#lost(id, outcome.reason);
-      else this.#held(id, outcome.kind === 'held' ? outcome.protectMs : 0);
+      const item = items[at] ?? NOBODY;
+      if (outcome.kind === 'lost') this.#lost(item, outcome.reason);
+      else this.#held(item, outcome.kind === 'held' ? outcome.protectMs : 0);
     }
   }
 
-  #held(id: string, protectMs: number): void {
-    const lease = this.#ledger.leases.get(id);
+  #held({ id, fence }: Item, protectMs: number): void {
+    const lease = this.#find(id, fence);
     this.#court.judge(
       'L5',
       lease !== undefined && !lease.isOver,
@@ -165,8 +167,8 @@ export class RegistryLaws {
     if (lease !== undefined) this.#ledger.promise(lease, protectMs);
   }
 
-  #lost(id: string, reason: string): void {
-    const lease = this.#ledger.leases.get(id);
+  #lost({ id, fence }: Item, reason: string): void {
+    const lease = this.#find(id, fence);
     if (lease === undefined) return;
     this.#court.judge(
       'L1',
@@ -174,6 +176,12 @@ export class RegistryLaws {
       () => `${id} was neither released nor settled, and is unknown`,
     );
     this.#over(lease);
+  }
+
+  /** After a loss of memory an old poll can be granted anew: then the fence tells the two apart. */
+  #find(id: string, fence: number): PromisedLease | undefined {
+    const lease = this.#ledger.leases.get(id);
+    return lease?.fence === fence ? lease : undefined;
   }
 
   #abandon(items: readonly Item[], words: Words): void {

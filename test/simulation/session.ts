@@ -1,14 +1,12 @@
 import { LeaseholdError } from '../../lib/core/errors.ts';
 import type {
   ConnectionEnd,
-  Driver,
   DriverConnection,
   EndOutcome,
   OpenRequest,
   SessionTarget,
   StatementGate,
 } from '../../lib/driver/driver.ts';
-import { Attempt } from './attempt.ts';
 import type { Backend, Peer } from './backend.ts';
 import type { Database } from './database.ts';
 import type { Machine, Socket } from './machine.ts';
@@ -24,12 +22,6 @@ export interface SimClient {
 const SHORT_MS = 0.5;
 const UNSEEN_MIN_MS = 200;
 const UNSEEN_SPAN_MS = 3_000;
-
-/** The driver of the simulated engine on one machine. */
-export const simDriver = (database: Database, machine: Machine): Driver<SimClient> => ({
-  engine: 'virtual',
-  open: (request) => new Promise((resolve) => new Attempt(database, machine, request, resolve)),
-});
 
 interface Pending {
   fail(error: Error): void;
