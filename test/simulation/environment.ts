@@ -75,7 +75,7 @@ export class Environment {
     const { tally, trace } = this.#parts;
     this.active += 1;
     const invocation = this.pool.beginInvocation();
-    const wait = this.#watch(work.timeoutMs ?? this.#parts.numbers.acquireTimeoutMs);
+    const wait = this.#watch(work.timeoutMs ?? this.pool.config.acquireTimeoutMs);
     let isServed = false;
     try {
       await this.pool.use(

@@ -44,8 +44,8 @@ export const freezeAtAnyStep = (world: World, environment: Environment): void =>
 };
 
 /** Short, across the first deadline, or across both. */
-const freezeMs = ({ random, plan }: World): number => {
-  const { protectMs, idleMs } = plan.numbers;
+const freezeMs = ({ random, settings }: World): number => {
+  const { protectMs, idleMs } = settings;
   return (
     random.pick([0.1, 1, 1]) * random.pick([200, protectMs, protectMs + idleMs]) * (0.8 + random.fraction())
   );

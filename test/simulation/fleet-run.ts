@@ -2,7 +2,7 @@ import type { SeededRandom } from '../support/seeded-random.ts';
 import type { Violation } from './court.ts';
 import type { Environment, Tally, Work } from './environment.ts';
 import { freezeAtAnyStep, scheduleFaults } from './faults.ts';
-import { type Plan, planOf } from './plan.ts';
+import { planOf, type SmallPlan } from './plan.ts';
 import { World } from './world.ts';
 
 export interface RunResult {
@@ -31,14 +31,14 @@ const LONG_FACTOR = 1.5;
 const CLOSE_MS = 10_000;
 
 /** Runs one seed: load with faults, then calm, in which everybody must be served and every slot come back. */
-export const runSeed = async (seed: number, plan: Plan = planOf(seed)): Promise<RunResult> => {
+export const runSeed = async (seed: number, plan: SmallPlan = planOf(seed)): Promise<RunResult> => {
   const run = new FleetRun(plan);
   await run.run();
   return run.result;
 };
 
 class FleetRun {
-  readonly #plan: Plan;
+  readonly #plan: SmallPlan;
   readonly #world: World;
   readonly #random: SeededRandom;
   #served = 0;
@@ -47,7 +47,7 @@ class FleetRun {
   #calmLostMs = 0;
   #isLoaded = true;
 
-  constructor(plan: Plan) {
+  constructor(plan: SmallPlan) {
     this.#plan = plan;
     const tally: Tally = {
       waiting: () => undefined,

@@ -1,21 +1,10 @@
+import type { ConfigInput } from '../../lib/core/config.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { CALM_DATABASE, type DatabaseFaults } from './database.ts';
 import { CALM_NETWORK, type NetworkFaults } from './network.ts';
 
-/** Numbers that every pool of the fleet is created with. */
-export interface PoolNumbers {
-  readonly capacity: number;
-  readonly headroom: number;
-  readonly protectMs: number;
-  readonly idleMs: number;
-  readonly quantumMs: number;
-  readonly connectTimeoutMs: number;
-  readonly dutyMs: number;
-  readonly max: number;
-  readonly acquireTimeoutMs: number;
-  readonly checkAfterIdleMs: number;
-  readonly operationTimeoutMs: number;
-}
+/** Numbers that every pool of the fleet is created with; the rest are the defaults. */
+export type PoolNumbers = Omit<ConfigInput, 'resource' | 'group'>;
 
 /** What goes wrong, and how often; counts are for the whole run. */
 export interface FaultPlan {
@@ -41,8 +30,17 @@ export interface FaultPlan {
 
 export interface Plan {
   readonly seed: number;
-  readonly environments: number;
   readonly loadMs: number;
+  readonly registryTimeoutMs: number;
+  /** The operator has said that no session is open. */
+  readonly isNew: boolean;
+  readonly numbers: PoolNumbers;
+  readonly faults: FaultPlan;
+}
+
+/** A small fleet, whose every environment has invocations of its own. */
+export interface SmallPlan extends Plan {
+  readonly environments: number;
   /** Mean pause between two invocations of an environment, in ms. */
   readonly pauseMs: number;
   readonly workMs: number;
@@ -50,11 +48,6 @@ export interface Plan {
   readonly longWork: number;
   readonly freezesBetween: boolean;
   readonly concurrency: number;
-  readonly registryTimeoutMs: number;
-  /** The operator has said that no session is open. */
-  readonly isNew: boolean;
-  readonly numbers: PoolNumbers;
-  readonly faults: FaultPlan;
 }
 
 export const NO_FAULTS: FaultPlan = {
@@ -77,7 +70,7 @@ export const NO_FAULTS: FaultPlan = {
 };
 
 /** A small fleet with short times and a random mixture of faults. */
-export const planOf = (seed: number): Plan => {
+export const planOf = (seed: number): SmallPlan => {
   const random = new SeededRandom(seed);
   const numbers = numbersOf(random);
   return {

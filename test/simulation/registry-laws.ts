@@ -117,10 +117,26 @@ export class RegistryLaws {
       nowMs + ROUNDING_MS >= learnUntilMs,
       () => `${lease.id} was granted while learning`,
     );
-    if (lease.isProbe) return;
+    if (lease.isProbe) {
+      const other = this.#isSmall ? this.#held(lease) : undefined;
+      this.#court.judge(
+        'probe',
+        other === undefined,
+        () => `probe ${lease.id} was granted while ${other?.id} is held`,
+      );
+      return;
+    }
     this.#court.judge('L1', count <= capacity, says);
     // Without a duty it came out of the room.
     if (duties === 0) this.#court.judge('headroom', count <= capacity - headroom, says);
+  }
+
+  /** Another lease that cannot have expired, and of which nothing else is known. */
+  #held(but: PromisedLease): PromisedLease | undefined {
+    const { leases, settings, pace, nowMs } = this.#ledger;
+    const isHeld = (lease: PromisedLease): boolean =>
+      !lease.isOver && this.#ledger.protectedUntilMs(lease) + (settings.idleMs - ROUNDING_MS) * pace > nowMs;
+    return [...leases.values()].find((lease) => lease !== but && isHeld(lease));
   }
 
   /** Nobody barges; a poll takes room within the soft order, everything else only as the best. */
@@ -144,7 +160,7 @@ export class RegistryLaws {
     for (const [at, outcome] of reply.outcomes.entries()) {
       const item = items[at] ?? NOBODY;
       if (outcome.kind === 'lost') this.#lost(item, outcome.reason);
-      else this.#held(item, outcome.protectMs);
+      else this.#keeps(item, outcome.protectMs);
     }
     this.#duties(reply.duties);
   }
@@ -153,11 +169,11 @@ export class RegistryLaws {
     for (const [at, outcome] of reply.outcomes.entries()) {
       const item = items[at] ?? NOBODY;
       if (outcome.kind === 'lost') this.#lost(item, outcome.reason);
-      else this.#held(item, outcome.kind === 'held' ? outcome.protectMs : 0);
+      else this.#keeps(item, outcome.kind === 'held' ? outcome.protectMs : 0);
     }
   }
 
-  #held({ id, fence }: Item, protectMs: number): void {
+  #keeps({ id, fence }: Item, protectMs: number): void {
     const lease = this.#find(id, fence);
     this.#court.judge(
       'L5',
