@@ -61,7 +61,7 @@ export class Attempt implements Handshake, Socket {
     if (!this.#isLoginSent) this.#decided();
   }
 
-  serverRestarted(): void {
+  serverReplaced(): void {
     if (!this.mayStillOpen) return;
     this.#decided();
     this.#toClient(() => this.#giveUp('cut'), RESET_MS);

@@ -19,7 +19,7 @@ export interface Handshake {
   stepsMs: number;
   /** Nothing has been decided yet. */
   readonly mayStillOpen: boolean;
-  serverRestarted(): void;
+  serverReplaced(): void;
 }
 
 /** One session at the server. */

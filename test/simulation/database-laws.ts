@@ -6,6 +6,7 @@ const ROUNDING_MS = 2;
 
 /** What the laws need to know of the database. */
 interface Scene {
+  readonly server: string;
   readonly backends: ReadonlySet<Backend>;
   readonly byLease: ReadonlyMap<string, Backend>;
   readonly attempts: ReadonlyMap<string, Handshake>;
@@ -114,6 +115,8 @@ export class DatabaseLaws {
 
   #excuse(backend: Backend): string | undefined {
     const { attempt } = backend;
+    // The capacity is the present server's.
+    if (backend.server !== this.#scene.server) return 'on a former server';
     if (backend.bornAtMs > attempt.boundAtMs) return 'frozen in mid-handshake';
     if (this.#isAfterStep(attempt)) return 'server clock stepped';
     if (this.#ledger.lost.has(attempt.leaseId)) return 'grant lost with memory';

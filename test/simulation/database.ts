@@ -14,6 +14,8 @@ export interface DatabaseFaults {
   readonly unseenEnd: number;
   /** The server does not notice that a client has gone. */
   readonly unseenGone: number;
+  /** An answer is late by up to SLOW_MAX_MS. */
+  readonly slowAnswer: number;
   /** The right to end a session is missing. */
   readonly denied: number;
 }
@@ -23,6 +25,7 @@ export const CALM_DATABASE: DatabaseFaults = {
   refused: 0,
   unseenEnd: 0,
   unseenGone: 0,
+  slowAnswer: 0,
   denied: 0,
 };
 
@@ -38,6 +41,7 @@ const LOGIN_MIN_MS = 2;
 const LOGIN_SPAN_MS = 6;
 const ENDING_SPAN_MS = 12;
 const NOTICE_SPAN_MS = 40;
+const SLOW_MAX_MS = 500;
 
 /**
  * The database server: its sessions, in handshake and open, by label and identity; it ends what is idle too long, restarts and
@@ -97,6 +101,12 @@ export class Database {
     return this.network.tripMs() + silentMs;
   }
 
+  answerMs(): number {
+    const { slowAnswer } = this.faults;
+    const isSlow = slowAnswer > 0 && this.random.chance(slowAnswer);
+    return this.tripMs() + (isSlow ? SLOW_MAX_MS * this.random.fraction() : 0);
+  }
+
   loginMs(attempt: Handshake): number {
     const fraction = this.random.fraction();
     if (!this.random.chance(this.faults.slowLogin)) return LOGIN_MIN_MS + LOGIN_SPAN_MS * fraction;
@@ -138,8 +148,9 @@ export class Database {
     return this.backends.has(backend);
   }
 
-  end(targets: readonly SessionTarget[]): EndOutcome[] {
-    return this.#find(targets).map((backend) => {
+  /** Each server knows its own sessions only. */
+  end(server: string, targets: readonly SessionTarget[]): EndOutcome[] {
+    return this.#find(server, targets).map((backend) => {
       if (backend === undefined) return 'absent';
       if (this.random.chance(this.faults.denied)) return 'denied';
       this.endSoon(backend, 'terminated');
@@ -147,8 +158,8 @@ export class Database {
     });
   }
 
-  look(targets: readonly SessionTarget[]): boolean[] {
-    return this.#find(targets).map((backend) => backend !== undefined);
+  look(server: string, targets: readonly SessionTarget[]): boolean[] {
+    return this.#find(server, targets).map((backend) => backend !== undefined);
   }
 
   /** A few milliseconds later it has left the list, whatever it was doing. */
@@ -182,20 +193,34 @@ export class Database {
     backend.peer?.serverEnded(reason);
   }
 
-  /** Every session ends; the new server has another identity. */
+  /** Every session ends; the server that comes back has another identity. */
   restart(downMs: number): void {
-    this.#servers += 1;
-    this.server = `s${this.#servers}`;
+    this.#replace();
     this.downUntilMs = this.timeline.nowMs + downMs;
     for (const backend of [...this.backends]) this.remove(backend, 'restart');
-    for (const attempt of [...this.attempts.values()]) attempt.serverRestarted();
   }
 
-  #find(targets: readonly SessionTarget[]): (Backend | undefined)[] {
-    return targets.map(
-      ({ label, session }) =>
-        this.#byLabel.get(label) ?? (session === undefined ? undefined : this.#bySession.get(session)),
-    );
+  /** New connections go to another server; the former one serves those it has for a while. */
+  failOver(formerMs: number): void {
+    const former = [...this.backends];
+    this.#replace();
+    this.timeline.after(formerMs, () => {
+      for (const backend of former) this.remove(backend, 'failover');
+    });
+  }
+
+  #replace(): void {
+    this.#servers += 1;
+    this.server = `s${this.#servers}`;
+    for (const attempt of [...this.attempts.values()]) attempt.serverReplaced();
+  }
+
+  #find(server: string, targets: readonly SessionTarget[]): (Backend | undefined)[] {
+    return targets.map(({ label, session }) => {
+      const backend =
+        this.#byLabel.get(label) ?? (session === undefined ? undefined : this.#bySession.get(session));
+      return backend?.server === server ? backend : undefined;
+    });
   }
 
   /** D4: idle too long, also inside a transaction. */

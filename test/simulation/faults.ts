@@ -5,6 +5,7 @@ const CUT_MAX_MS = 6_000;
 const OUTAGE_MAX_MS = 4_000;
 const SILENCE_MAX_MS = 3_000;
 const DOWN_MAX_MS = 2_500;
+const FORMER_MAX_MS = 4_000;
 const RESTORE_MAX_MS = 1_000;
 const STEP_MAX_MS = 3_000;
 
@@ -26,6 +27,7 @@ export const scheduleFaults = (world: World): void => {
   spread(faults.amnesias, () => amnesia(world));
   spread(faults.restores, () => restore(world));
   spread(faults.restarts, () => restart(world));
+  spread(faults.failovers, () => failOver(world));
   spread(faults.silences, () => silence(world));
   spread(faults.serverSteps, () => stepServer(world));
   spread(faults.wallSteps, () => stepWall(world));
@@ -99,6 +101,12 @@ const restore = (world: World): void => {
 const restart = (world: World): void => {
   world.note('the database restarts');
   world.database.restart(DOWN_MAX_MS * world.random.fraction());
+};
+
+const failOver = (world: World): void => {
+  const formerMs = FORMER_MAX_MS * world.random.fraction();
+  world.note('the database fails over', { formerMs });
+  world.database.failOver(formerMs);
 };
 
 const silence = (world: World): void => {

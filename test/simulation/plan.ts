@@ -20,6 +20,7 @@ export interface FaultPlan {
   readonly amnesias: number;
   readonly restores: number;
   readonly restarts: number;
+  readonly failovers: number;
   readonly silences: number;
   readonly serverSteps: number;
   readonly wallSteps: number;
@@ -62,6 +63,7 @@ export const NO_FAULTS: FaultPlan = {
   amnesias: 0,
   restores: 0,
   restarts: 0,
+  failovers: 0,
   silences: 0,
   serverSteps: 0,
   wallSteps: 0,
@@ -127,6 +129,7 @@ const faultsOf = (random: SeededRandom): FaultPlan => {
       refused: rate(0.1),
       unseenEnd: rate(0.3),
       unseenGone: rate(0.5),
+      slowAnswer: rate(0.2),
       denied: rate(0.1, 0.15),
     },
     crashes: some(5, 0.5),
@@ -138,6 +141,7 @@ const faultsOf = (random: SeededRandom): FaultPlan => {
     amnesias: some(2, 0.2),
     restores,
     restarts: some(2, 0.2),
+    failovers: some(2, 0.2),
     silences: some(2, 0.2),
     // The log that a restoration reads again knows no steps.
     serverSteps: restores > 0 ? 0 : some(2, 0.15),

@@ -110,11 +110,11 @@ export class Session implements DriverConnection<SimClient>, Peer, Socket {
   }
 
   end(targets: readonly SessionTarget[], timeoutMs: number): Promise<readonly EndOutcome[]> {
-    return this.#ask(SHORT_MS, timeoutMs, () => this.#database.end(targets));
+    return this.#ask(SHORT_MS, timeoutMs, () => this.#database.end(this.server, targets));
   }
 
   look(targets: readonly SessionTarget[], timeoutMs: number): Promise<readonly boolean[]> {
-    return this.#ask(SHORT_MS, timeoutMs, () => this.#database.look(targets));
+    return this.#ask(SHORT_MS, timeoutMs, () => this.#database.look(this.server, targets));
   }
 
   /** The local end only; the server may hear of it. */
@@ -198,7 +198,7 @@ export class Session implements DriverConnection<SimClient>, Peer, Socket {
 
   #answer(callback: () => void): void {
     const { timeline } = this.#database;
-    this.#answersAtMs = Math.max(this.#answersAtMs, timeline.nowMs + this.#database.tripMs());
+    this.#answersAtMs = Math.max(this.#answersAtMs, timeline.nowMs + this.#database.answerMs());
     timeline.at(this.#answersAtMs, () =>
       this.#machine.receive(() => {
         if (this.#end === undefined) callback();
