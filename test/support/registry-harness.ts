@@ -72,10 +72,10 @@ export const scriptsOver = (clock: string): ScriptSet =>
 
 /** The clock is a number in the key that else holds the sentinel. */
 const SETTABLE_CLOCK = `local function clock()
-  return tonumber(redis.call('GET', KEYS[8]))
+  return tonumber(redis.call('GET', KEYS[3]))
 end`;
 
-const CLOCK_KEY = 7;
+const CLOCK_KEY = 2;
 
 /** Sets the clock's key before the first script that would read an old value; on one connection the order holds. */
 class ClockSetter implements ScriptClient {

@@ -24,9 +24,9 @@ local function take_over(it, name)
   it.holder = holder
   if name == '-' then return end
   leases.unflag(it)
-  groups.change(groups.find(it.group), -1, 0, 0)
+  groups.change(groups.find(it.group), -1, 0)
   local group = groups.of(name, 0, NO_MAX, 0, 0)
-  groups.change(group, 1, 0, 0)
+  groups.change(group, 1, 0)
   it.group = group.name
 end
 
