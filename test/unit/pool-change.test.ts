@@ -150,7 +150,8 @@ describe('the registry is away', () => {
     }
     expect(world.database.statements).toHaveLength(20);
     expect(world.database.opens).toHaveLength(1);
-    expect(world.eventsNamed('leaseKept').length).toBeGreaterThan(0);
+    // Once for the whole stretch.
+    expect(world.eventsNamed('leaseKept')).toHaveLength(1);
     const both = Promise.allSettled([
       pool.use(() => new Promise((resolve) => world.clock.setTimer(1_000, () => resolve(1)))),
       pool.use(() => 2, { timeoutMs: 500 }),

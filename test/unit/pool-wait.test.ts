@@ -36,6 +36,14 @@ describe('wake-ups', () => {
     expect(grants(world) - before).toBe(1);
   });
 
+  test('so is one who has only just begun to wait', async () => {
+    const { world, lent, waiter } = await fullWorld();
+    const use = waiter.use((client) => client.run('served'), { timeoutMs: 60_000 });
+    await world.clock.advanceAsync(5);
+    await lent.giveBack();
+    expect(await timed(world, use)).toBeLessThanOrEqual(1);
+  });
+
   test('a lost wake-up costs one slow poll at most', async () => {
     const { world, lent, waiter } = await fullWorld();
     let lost = 0;
