@@ -6,7 +6,7 @@ import { memoryRegistry } from '../../lib/registry/memory.ts';
 import { keysOf, namespaceTag } from '../../lib/registry/redis/keys.ts';
 import { scriptedRegistry } from '../../lib/registry/redis/redis-registry.ts';
 import type { ScriptClient } from '../../lib/registry/redis/script-runner.ts';
-import { PRELUDE, SCRIPTS } from '../../lib/registry/redis/scripts.generated.ts';
+import { PARTS, SCRIPTS } from '../../lib/registry/redis/scripts.generated.ts';
 import type { ScriptName, ScriptSet } from '../../lib/registry/redis/scripts.ts';
 import type {
   CensusDuty,
@@ -60,21 +60,22 @@ export const memoryHarness = async (): Promise<RegistryHarness> => {
   };
 };
 
-/** Every script with another clock in front. */
+/** Every script with another clock. */
 export const scriptsOver = (clock: string): ScriptSet =>
   Object.fromEntries(
     (Object.keys(SCRIPTS) as ScriptName[]).map((name) => {
-      const text = [clock, PRELUDE, SCRIPTS[name].body].join('\n');
+      const parts = SCRIPTS[name].uses.map((part) => (part === 'clock' ? clock : PARTS[part]));
+      const text = [...parts, SCRIPTS[name].body].join('\n');
       return [name, { text, sha1: createHash('sha1').update(text).digest('hex') }];
     }),
   ) as ScriptSet;
 
 /** The clock is a number in the key that else holds the sentinel. */
 const SETTABLE_CLOCK = `local function clock()
-  return tonumber(redis.call('GET', KEYS[7]))
+  return tonumber(redis.call('GET', KEYS[8]))
 end`;
 
-const CLOCK_KEY = 6;
+const CLOCK_KEY = 7;
 
 /** Sets the clock's key before the first script that would read an old value; on one connection the order holds. */
 class ClockSetter implements ScriptClient {

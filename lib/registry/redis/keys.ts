@@ -8,7 +8,7 @@ export const namespaceTag = (namespace: string): string =>
     .toString(36)
     .slice(-NAMESPACE_LENGTH);
 
-const KINDS = ['state', 'held', 'records', 'revoking', 'queue', 'alive', 'clock'] as const;
+const KINDS = ['state', 'held', 'revoking', 'queue', 'alive', 'tickets', 'farewells', 'clock'] as const;
 
 /** All keys of one resource; the hash tag keeps them in one slot (law L14). */
 export const keysOf = (resource: string, tag: string): string[] =>

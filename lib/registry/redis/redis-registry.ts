@@ -1,16 +1,25 @@
 import type { Cluster, Redis } from 'ioredis';
-import { assertAsk, assertItems, assertResource, assertSettings } from '../../core/assert.ts';
+import {
+  assertAsk,
+  assertItems,
+  assertOperation,
+  assertResource,
+  assertSettings,
+} from '../../core/assert.ts';
 import { type Clock, systemClock } from '../../core/clock.ts';
 import { encodeSettings } from '../../core/lease.ts';
 import type { Registry } from '../registry.ts';
+import { grantArguments, NONE, operateArguments, renewArguments } from './arguments.ts';
 import { keysOf, namespaceTag } from './keys.ts';
 import {
   readConfigure,
   readGrant,
   readPark,
+  readRelease,
   readRenew,
   readReport,
   readSweep,
+  readWord,
   readWords,
 } from './replies.ts';
 import { type ScriptClient, ScriptRunner } from './script-runner.ts';
@@ -54,38 +63,33 @@ export const scriptedRegistry = (
 
     async grant(request) {
       assertAsk(request);
-      const { resource, leaseId, again, stamp, holder, group, wait, settings } = request;
-      const flags = [Number(again), stamp, holder, group, Number(wait)];
-      return readGrant(await run('grant', resource, leaseId, ...flags, encodeSettings(settings)));
+      const reply = await run('grant', request.resource, ...grantArguments(request));
+      return readGrant(reply, request.settings);
     },
 
     async renew(resource, holder, items) {
       assertItems(resource, holder, items);
-      const args = items.flatMap((item) => [
-        item.id,
-        item.fence,
-        item.turn,
-        item.session ?? '-',
-        Number(item.idle),
-      ]);
-      return readRenew(await run('renew', resource, holder, ...args), items.length);
+      const comesBack = items.find(({ again, session }) => again !== undefined && session !== undefined);
+      const settings = comesBack?.again === undefined ? NONE : encodeSettings(comesBack.again.settings);
+      const reply = await run('renew', resource, holder, settings, ...items.flatMap(renewArguments));
+      return readRenew(reply, items.length);
     },
 
     async park(resource, holder, items) {
       assertItems(resource, holder, items);
-      const args = items.flatMap((item) => [item.id, item.fence, item.turn, item.session ?? '-']);
+      const args = items.flatMap((item) => [item.id, item.fence, item.turn, item.session ?? NONE]);
       return readPark(await run('park', resource, holder, ...args), items.length);
     },
 
     async release(resource, holder, items) {
       assertItems(resource, holder, items);
       const args = items.flatMap((item) => [item.id, item.fence, item.outcome]);
-      return readWords(await run('release', resource, holder, ...args), items.length, 'released', 'unknown');
+      return readRelease(await run('release', resource, holder, ...args), items.length);
     },
 
     async abandon(resource, holder, items) {
       assertItems(resource, holder, items);
-      const args = items.flatMap((item) => [item.id, item.fence, item.session ?? '-']);
+      const args = items.flatMap((item) => [item.id, item.fence, item.session ?? NONE, item.outcome]);
       return readWords(await run('abandon', resource, holder, ...args), items.length, 'abandoned', 'unknown');
     },
 
@@ -95,15 +99,30 @@ export const scriptedRegistry = (
       const args = items.flatMap((item) =>
         item.kind === 'absent'
           ? [item.id, item.kind, Number(item.seen), item.server]
-          : [item.id, item.kind, 0, '-'],
+          : [item.id, item.kind, 0, NONE],
       );
-      const reply = await run('settle', resource, by?.id ?? '-', by?.fence ?? 0, ...args);
+      const reply = await run('settle', resource, by?.id ?? NONE, by?.fence ?? 0, ...args);
       return readWords(reply, items.length, 'settled', 'kept', 'unknown');
     },
 
     async sweep(resource, duties) {
       assertResource(resource);
       return readSweep(await run('sweep', resource, duties));
+    },
+
+    async adopt(resource, { epoch, token }, sessions, last) {
+      assertItems(resource, undefined, sessions);
+      const found = sessions.flatMap(({ id, fence, session }) => [id, fence, session]);
+      const end = [Number(last !== undefined), last?.foreign ?? 0];
+      const reply = await run('adopt', resource, epoch, token, ...end, ...found);
+      return readWord(reply, 'adopted', 'refused');
+    },
+
+    async operate(resource, operation) {
+      assertResource(resource);
+      assertOperation(operation);
+      const reply = await run('operate', resource, ...operateArguments(operation));
+      return readWord(reply, 'done', 'stale', 'refused', 'unknown');
     },
 
     async configure(resource, settings, isNew) {

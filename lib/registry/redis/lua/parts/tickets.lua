@@ -1,0 +1,116 @@
+-- The callers that wait, and the slots that are kept for some of them: the twin of memory-tickets.ts.
+local tickets = { wakes = {} }
+
+function tickets.read(id)
+  local text = state.waiting + state.claims > 0 and call('HGET', TICKETS, id)
+  if not text then return nil end
+  local it = { id = id }
+  it.stamp, it.listens, it.group, it.holder = struct.unpack(TICKET, text)
+  return it
+end
+
+function tickets.write(it)
+  call('HSET', TICKETS, it.id, struct.pack(TICKET, it.stamp, it.listens, it.group, it.holder))
+end
+
+function tickets.has_claim(id)
+  return state.claims > 0 and tonumber(call('ZSCORE', QUEUE, id)) < 0
+end
+
+function tickets.enqueue(it, group)
+  call('ZADD', QUEUE, groups.place_of(group) + it.stamp, it.id)
+  groups.change(group, 0, 1, 0)
+end
+
+function tickets.add(id, order, listens, group, holder)
+  local it = { id = id, stamp = order, listens = listens, group = group.name, holder = holder }
+  tickets.write(it)
+  tickets.enqueue(it, group)
+end
+
+-- Keeps a slot for the ticket, and has its holder woken when the script is done.
+function tickets.claim(it)
+  groups.change(groups.find(it.group), 1, -1, 1)
+  call('ZADD', QUEUE, state.now + state.claimMs - CLAIMED, it.id)
+  state.due = math.min(state.due, state.now + state.claimMs)
+  tickets.wakes[#tickets.wakes + 1] = it
+end
+
+function tickets.forget(id)
+  local it = tickets.read(id)
+  if not it then return false end
+  local group = groups.find(it.group)
+  if tickets.has_claim(id) then groups.change(group, -1, 0, -1) else groups.change(group, 0, -1, 0) end
+  call('ZREM', QUEUE, id)
+  call('ZREM', ALIVE, id)
+  call('HDEL', TICKETS, id)
+  return true
+end
+
+-- Passes over who has gone silent, and once who has missed a claim.
+function tickets.reap(limit)
+  if state.waiting + state.claims == 0 then return end
+  for _, id in ipairs(call('ZRANGEBYSCORE', ALIVE, '-inf', state.now, 'LIMIT', 0, limit)) do tickets.forget(id) end
+  if state.claims == 0 then return end
+  for _, id in ipairs(call('ZRANGEBYSCORE', QUEUE, '-inf', whole(state.now - CLAIMED), 'LIMIT', 0, limit)) do
+    local it = tickets.read(id)
+    local group = groups.find(it.group)
+    it.listens = 0
+    tickets.write(it)
+    groups.change(group, -1, 0, -1)
+    tickets.enqueue(it, group)
+  end
+end
+
+-- Half of the tickets is none: their owners come back with their stamps.
+function tickets.lose()
+  call('DEL', QUEUE, ALIVE, TICKETS)
+  for _, it in ipairs(groups.all()) do groups.change(it, -it.claimed, -it.waiting, -it.claimed) end
+end
+
+-- Better: below its minimum first, then by priority, then by age.
+function tickets.is_better(one, other)
+  if one.isUrgent ~= other.isUrgent then return one.isUrgent end
+  if one.group.priority ~= other.group.priority then return one.group.priority > other.group.priority end
+  if one.stamp ~= other.stamp then return one.stamp < other.stamp end
+  return one.id < other.id
+end
+
+-- The tickets that come next, best first; each counts as served when the one after it is looked for, and none of a group
+-- beyond its maximum.
+function tickets.choose(limit)
+  local lines, chosen = {}, {}
+  for _, group in ipairs(groups.all()) do
+    if group.waiting > 0 then
+      local first = group.place * PLACE
+      local last = '(' .. whole(first + PLACE)
+      lines[#lines + 1] = { group = group, served = 0, first = first,
+        ids = call('ZRANGEBYSCORE', QUEUE, whole(first), last, 'WITHSCORES', 'LIMIT', 0, limit) }
+    end
+  end
+  while #chosen < limit do
+    local best
+    for _, line in ipairs(lines) do
+      local group, id, taken = line.group, line.ids[2 * line.served + 1], line.group.taken + line.served
+      if id and taken < group.max then
+        local one = { id = id, group = group, line = line, isUrgent = taken < group.min,
+          stamp = tonumber(line.ids[2 * line.served + 2]) - line.first }
+        if not best or tickets.is_better(one, best) then best = one end
+      end
+    end
+    if not best then break end
+    best.line.served = best.line.served + 1
+    chosen[#chosen + 1] = best.id
+  end
+  return chosen
+end
+
+-- Offers the room to those who wait and can be woken; the rest of them find it when they poll.
+function tickets.serve()
+  local limit = math.min(state.room(), OFFERS)
+  if limit <= 0 or state.eligible == 0 or state.openings > 0 or control.ban() then return end
+  for _, id in ipairs(tickets.choose(limit)) do
+    local it = tickets.read(id)
+    if it.listens == 1 then tickets.claim(it) end
+  end
+end
