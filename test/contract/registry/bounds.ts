@@ -75,6 +75,8 @@ export const describeBounds = ({ scene, deadScene }: Scenes): void => {
           items.map(({ id }) => ({ id, kind: 'cannot' })),
         ),
       ).rejects.toThrow(RangeError);
+      const sessions = items.map((ref) => ({ ...ref, session: 'server1.1' }));
+      await expect(registry.adopt(resource, await it.census(), sessions)).rejects.toThrow(RangeError);
     });
   });
 };

@@ -43,6 +43,12 @@ export const describeIsolation = ({ scene, unknownScene }: Scenes): void => {
           () => registry.abandon(resource, 'h', [{ id: 'a', fence: 1, outcome: 'unseen', session: text }]),
           () => registry.settle(resource, undefined, [{ id: 'a', kind: 'absent', seen: true, server: text }]),
           () => registry.settle(resource, ref, []),
+          () => it.again('b', { group: text }),
+          () => it.again('b', { session: text }),
+          () => registry.adopt(resource, { epoch: 1, token: 1 }, [{ ...ref, session: 's' }]),
+          () => registry.adopt(resource, { epoch: 1, token: 1 }, [{ id: 'a', fence: 1, session: text }]),
+          () => it.share(text, {}),
+          () => it.operate({ kind: 'observe', holder: text, outcome: 'refused' }),
         ];
         const outcomes = await Promise.allSettled(calls.map((call) => call()));
         expect(
@@ -68,6 +74,8 @@ export const describeIsolation = ({ scene, unknownScene }: Scenes): void => {
           () => registry.inspect(text),
           () => registry.forget(text),
           () => registry.configure(text, settings, true),
+          () => registry.adopt(text, { epoch: 1, token: 1 }, []),
+          () => registry.operate(text, { kind: 'resume' }),
         ];
         for (const call of calls) await expect(call()).rejects.toThrow(RangeError);
       },
@@ -90,17 +98,49 @@ export const describeIsolation = ({ scene, unknownScene }: Scenes): void => {
       const it = unknownScene();
       await expect(it.ask('a', { settings } satisfies Ask)).rejects.toThrow(RangeError);
       await expect(it.registry.configure(it.resource, settings, true)).rejects.toThrow(RangeError);
+      await expect(it.again('a', { settings })).rejects.toThrow(RangeError);
+      const inForce = { settings, version: 1, control: 'open', pausedForMs: 0 } as const;
+      await expect(it.again('a', { inForce })).rejects.toThrow(RangeError);
       expect(await it.registry.inspect(it.resource)).toBeUndefined();
     });
 
-    test.each([1.5, -1, Number.NaN, 2 ** 53])('L14 %p is no fence, turn or stamp', async (number) => {
+    test.each([1.5, -1, Number.NaN, 2 ** 53])(
+      'L14 %p is no fence, turn, stamp, or any other count',
+      async (number) => {
+        const it = await scene();
+        await expect(it.ask('a', { stamp: number })).rejects.toThrow(RangeError);
+        await expect(it.renew('a', { fence: number })).rejects.toThrow(RangeError);
+        await expect(it.renew('a', { turn: number })).rejects.toThrow(RangeError);
+        await expect(it.park('a', { turn: number })).rejects.toThrow(RangeError);
+        await expect(it.release('a', { fence: number })).rejects.toThrow(RangeError);
+        await expect(it.abandon('a', { fence: number })).rejects.toThrow(RangeError);
+        await expect(it.ask('a', { waitMs: number })).rejects.toThrow(RangeError);
+        await expect(it.share('a', { min: number })).rejects.toThrow(RangeError);
+        await expect(it.share('a', { priority: number })).rejects.toThrow(RangeError);
+        await expect(it.share('a', {}, number)).rejects.toThrow(RangeError);
+        await expect(it.resize(number, 0)).rejects.toThrow(RangeError);
+        await expect(it.resize(5, number)).rejects.toThrow(RangeError);
+        await expect(it.resize(5, 1, number)).rejects.toThrow(RangeError);
+        await expect(it.operate({ kind: 'pause', forMs: number })).rejects.toThrow(RangeError);
+        const census = await it.census();
+        await expect(it.adopt({ ...census, epoch: number }, [])).rejects.toThrow(RangeError);
+        await expect(it.adopt({ ...census, token: number }, [])).rejects.toThrow(RangeError);
+        await expect(it.adopt(census, [], number)).rejects.toThrow(RangeError);
+        const inForce = { settings: it.settings, version: number, control: 'open', pausedForMs: 0 } as const;
+        await expect(it.again('a', { inForce })).rejects.toThrow(RangeError);
+        await expect(
+          it.again('a', { inForce: { ...inForce, version: 1, pausedForMs: number } }),
+        ).rejects.toThrow(RangeError);
+      },
+    );
+
+    test.each([
+      { min: 3, max: 2 },
+      { min: 0, max: 0 },
+    ])('L14 a share of %j is refused before it travels', async (share) => {
       const it = await scene();
-      await expect(it.ask('a', { stamp: number })).rejects.toThrow(RangeError);
-      await expect(it.renew('a', { fence: number })).rejects.toThrow(RangeError);
-      await expect(it.renew('a', { turn: number })).rejects.toThrow(RangeError);
-      await expect(it.park('a', { turn: number })).rejects.toThrow(RangeError);
-      await expect(it.release('a', { fence: number })).rejects.toThrow(RangeError);
-      await expect(it.abandon('a', { fence: number })).rejects.toThrow(RangeError);
+      await expect(it.share('a', share)).rejects.toThrow(RangeError);
+      await expect(it.ask('a', { share: { priority: 0, ...share } })).rejects.toThrow(RangeError);
     });
   });
 };

@@ -91,5 +91,24 @@ export const describeOrder = ({ scene, parkedScene, deadScene }: Scenes): void =
       expect(await it.ask('c')).toMatchObject({ kind: 'granted' });
       expect(await it.poll('b')).toEqual({ kind: 'lost', reason: 'unknown' });
     });
+
+    test('L9 a newcomer takes room only if every ticket ahead could have its own', async () => {
+      const it = await scene({ capacity: 5, headroom: 1 });
+      for (const each of ['a', 'b', 'c', 'd']) await it.granted(each);
+      await it.queued('w');
+      await it.release('a');
+      expect(await it.ask('x')).toMatchObject({ kind: 'denied', reason: 'FULL' });
+      await it.release('b');
+      expect(await it.ask('x')).toMatchObject({ kind: 'granted' });
+      expect(await it.ask('y')).toMatchObject({ kind: 'denied', reason: 'FULL' });
+      expect(await it.poll('w')).toMatchObject({ kind: 'granted' });
+    });
+
+    test('a full resource is no reason to say DEADLINE_NEAR: anybody may give back at any moment', async () => {
+      const it = await scene({ capacity: 1, headroom: 0 });
+      await it.granted('a');
+      expect(await it.ask('b', { wait: true, waitMs: 0 })).toMatchObject({ kind: 'queued' });
+      expect(await it.ask('c', { wait: true, waitMs: 1 })).not.toHaveProperty('because');
+    });
   });
 };
