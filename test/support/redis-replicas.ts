@@ -1,0 +1,126 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Redis as Redis6 } from 'ioredis';
+import { Redis as Redis5 } from 'ioredis5';
+import { eventually } from './eventually.ts';
+import { plainArguments, RedisNode } from './redis-node.ts';
+import type { RedisClientVersion } from './registry-harness.ts';
+
+/** The name under which Sentinel knows the primary. */
+const NAME = 'registry';
+/** The replica's own login at the primary, so that it can be shut out. */
+const REPLICA_USER = 'replica';
+
+export interface SentinelWay {
+  readonly sentinels: { readonly host: string; readonly port: number }[];
+  readonly name: string;
+}
+
+export interface RedisReplicas {
+  readonly primary: RedisNode;
+  readonly replica: RedisNode;
+  /** What a client has to know: where Sentinel is. */
+  readonly way: SentinelWay;
+  client(version: RedisClientVersion, options?: object): Redis6;
+  /** From now on nothing reaches the replica: what the primary is told afterwards, the replica will never have heard. */
+  leaveReplicaBehind(): Promise<void>;
+  letReplicaFollow(): Promise<void>;
+  /** Kills the primary; resolves when the replica has been promoted by Sentinel. */
+  failOver(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** A primary, a replica and a Sentinel, real ones, on this machine. */
+export const startRedisReplicas = async (): Promise<RedisReplicas> => {
+  const started: RedisNode[] = [];
+  const start = async (more: Parameters<typeof RedisNode.start>[0]): Promise<RedisNode> => {
+    const node = await RedisNode.start(more);
+    started.push(node);
+    return node;
+  };
+  const stop = async (): Promise<void> => {
+    await Promise.all(started.map((node) => node.stop()));
+  };
+  try {
+    const primary = await start((port, _, folder) => plainArguments(port, folder));
+    await primary.call('ACL', 'SETUSER', REPLICA_USER, 'on', 'nopass', '~*', '&*', '+@all');
+    const replica = await start((port, _, folder) => [
+      ...plainArguments(port, folder),
+      ...['--replicaof', primary.host, String(primary.port)],
+      ...['--masteruser', REPLICA_USER, '--masterauth', 'unused'],
+    ]);
+    await untilFollowing(replica);
+    const sentinel = await start((port, _, folder) => sentinelArguments(port, folder, primary));
+    await untilSeen(sentinel);
+    return replicasOf(primary, replica, sentinel, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+};
+
+const sentinelArguments = async (port: number, folder: string, primary: RedisNode): Promise<string[]> => {
+  const file = join(folder, 'sentinel.conf');
+  const lines = [
+    `port ${port}`,
+    `bind ${primary.host}`,
+    `dir ${folder}`,
+    `sentinel monitor ${NAME} ${primary.host} ${primary.port} 1`,
+    `sentinel down-after-milliseconds ${NAME} 500`,
+    `sentinel failover-timeout ${NAME} 3000`,
+  ];
+  await writeFile(file, `${lines.join('\n')}\n`);
+  return [file, '--sentinel'];
+};
+
+const untilFollowing = (replica: RedisNode): Promise<unknown> =>
+  eventually(async () => (await replica.field('master_link_status', 'INFO', 'replication')) === 'up', {
+    what: 'a replica that follows',
+    timeoutMs: 10_000,
+    everyMs: 50,
+  });
+
+/** Sentinel learns of replicas from the primary, every 10 s and once at the start. */
+const untilSeen = (sentinel: RedisNode): Promise<unknown> =>
+  eventually(async () => ((await sentinel.call('SENTINEL', 'REPLICAS', NAME)) as unknown[]).length === 1, {
+    what: 'a Sentinel that knows the replica',
+    timeoutMs: 15_000,
+    everyMs: 50,
+  });
+
+const replicasOf = (
+  primary: RedisNode,
+  replica: RedisNode,
+  sentinel: RedisNode,
+  stop: () => Promise<void>,
+): RedisReplicas => {
+  const way = { sentinels: [{ host: sentinel.host, port: sentinel.port }], name: NAME };
+  return {
+    primary,
+    replica,
+    way,
+    client: (version, options = {}) => {
+      const all = { ...options, ...way };
+      const client = version === 6 ? new Redis6(all) : (new Redis5(all) as unknown as Redis6);
+      client.on('error', () => undefined);
+      return client;
+    },
+    leaveReplicaBehind: async () => {
+      await primary.call('ACL', 'SETUSER', REPLICA_USER, 'off');
+      await primary.call('CLIENT', 'KILL', 'USER', REPLICA_USER);
+    },
+    letReplicaFollow: async () => {
+      await primary.call('ACL', 'SETUSER', REPLICA_USER, 'on');
+      await untilFollowing(replica);
+    },
+    failOver: async () => {
+      await primary.kill();
+      await eventually(async () => (await replica.field('role', 'INFO', 'replication')) === 'master', {
+        what: 'a promoted replica',
+        timeoutMs: 15_000,
+        everyMs: 10,
+      });
+    },
+    stop,
+  };
+};
