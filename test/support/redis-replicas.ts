@@ -25,8 +25,10 @@ export interface RedisReplicas {
   /** From now on nothing reaches the replica: what the primary is told afterwards, the replica will never have heard. */
   leaveReplicaBehind(): Promise<void>;
   letReplicaFollow(): Promise<void>;
-  /** Kills the primary; resolves when the replica has been promoted by Sentinel. */
+  /** Kills the primary; resolves when the replica has been promoted and Sentinel names it to clients. */
   failOver(): Promise<void>;
+  /** The killed primary comes back, empty, as the replica of the promoted one. */
+  rejoin(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -120,6 +122,16 @@ const replicasOf = (
         timeoutMs: 15_000,
         everyMs: 10,
       });
+      const named = async (): Promise<boolean> => {
+        const address = await sentinel.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', NAME);
+        return (address as string[])[1] === String(replica.port);
+      };
+      await eventually(named, { what: 'a Sentinel that names the promoted one', everyMs: 10 });
+    },
+    rejoin: async () => {
+      await primary.startAgain();
+      await primary.call('REPLICAOF', replica.host, replica.port);
+      await untilFollowing(primary);
     },
     stop,
   };
