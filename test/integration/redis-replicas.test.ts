@@ -59,11 +59,7 @@ const withRegistry = async (
   version: RedisClientVersion = 6,
 ): Promise<void> => {
   const client = servers.client(version, lambdaRedisOptions);
-  try {
-    await work(redisRegistry(client, { namespace: NAMESPACE, ...options }));
-  } finally {
-    client.disconnect();
-  }
+  await work(redisRegistry(client, { namespace: NAMESPACE, ...options }));
 };
 
 test.concurrent(
@@ -83,7 +79,6 @@ test.concurrent(
         await registry.inspect('orders');
         expect(told).toHaveLength(1);
       }
-      for (const client of clients) client.disconnect();
     }),
   TIMEOUT_MS,
 );
@@ -103,7 +98,6 @@ test.concurrent(
       await primary.startAgain();
       await eventually(async () => (await registry.inspect('orders').catch(() => null)) !== null);
       expect(told).toEqual([['orders', expect.objectContaining({ kind: 'replaced' })]]);
-      client.disconnect();
     }),
   TIMEOUT_MS,
 );
@@ -137,7 +131,6 @@ test.concurrent(
         expect(told).toEqual([[hit, expect.objectContaining({ kind: 'promoted' })]]);
       }
     } finally {
-      for (const client of clients) client.disconnect();
       await cluster.stop();
     }
   },

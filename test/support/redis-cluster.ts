@@ -10,6 +10,7 @@ const SLOTS = 16_384;
 export interface RedisCluster {
   /** Three with a third of the slots each; then the replicas, each of the primary at its place. */
   readonly nodes: readonly RedisNode[];
+  /** Disconnected by `stop`. */
   client(version: RedisClientVersion, options?: object): Cluster6;
   slotOf(key: string): Promise<number>;
   /** The node that the first living node believes to serve a slot. */
@@ -91,9 +92,14 @@ const clusterOf = (nodes: readonly RedisNode[]): RedisCluster => {
     }
     return first.call(command, ...args);
   };
+  const clients: Cluster6[] = [];
   return {
     nodes,
-    client: (version, options) => connect(nodes, version, options),
+    client: (version, options) => {
+      const client = connect(nodes, version, options);
+      clients.push(client);
+      return client;
+    },
     slotOf: async (key) => Number(await any('CLUSTER', 'KEYSLOT', key)),
     ownerOf: async (slot) => {
       const rows = (await any('CLUSTER', 'SLOTS')) as SlotRow[];
@@ -101,6 +107,7 @@ const clusterOf = (nodes: readonly RedisNode[]): RedisCluster => {
       return nodes.find((node) => node.port === port) ?? first;
     },
     stop: async () => {
+      for (const client of clients) client.disconnect();
       await Promise.all(nodes.map((node) => node.stop()));
     },
   };

@@ -21,6 +21,7 @@ export interface RedisReplicas {
   readonly replica: RedisNode;
   /** What a client has to know: where Sentinel is. */
   readonly way: SentinelWay;
+  /** Disconnected by `stop`. */
   client(version: RedisClientVersion, options?: object): Redis6;
   /** From now on nothing reaches the replica: what the primary is told afterwards, the replica will never have heard. */
   leaveReplicaBehind(): Promise<void>;
@@ -96,6 +97,7 @@ const replicasOf = (
   sentinel: RedisNode,
   stop: () => Promise<void>,
 ): RedisReplicas => {
+  const clients: Redis6[] = [];
   const way = { sentinels: [{ host: sentinel.host, port: sentinel.port }], name: NAME };
   return {
     primary,
@@ -105,6 +107,7 @@ const replicasOf = (
       const all = { ...options, ...way };
       const client = version === 6 ? new Redis6(all) : (new Redis5(all) as unknown as Redis6);
       client.on('error', () => undefined);
+      clients.push(client);
       return client;
     },
     leaveReplicaBehind: async () => {
@@ -133,6 +136,9 @@ const replicasOf = (
       await primary.call('REPLICAOF', replica.host, replica.port);
       await untilFollowing(primary);
     },
-    stop,
+    stop: () => {
+      for (const client of clients) client.disconnect();
+      return stop();
+    },
   };
 };
