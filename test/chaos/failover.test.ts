@@ -1,10 +1,12 @@
 import { expect, test } from '@jest/globals';
+import { keysOf } from '../../lib/registry/redis/keys.ts';
 import type { RedisRegistryOptions } from '../../lib/registry/redis/redis-registry.ts';
 import type { Registry } from '../../lib/registry/registry.ts';
 import { LEARNING_MS, SLACK_MS, under } from '../support/disaster.ts';
-import { pause } from '../support/eventually.ts';
+import { eventually, pause } from '../support/eventually.ts';
 import { FAIR, Fleet, type FleetOptions } from '../support/fleet.ts';
 import type { FleetPool } from '../support/fleet-member.ts';
+import { type RedisCluster, startRedisCluster } from '../support/redis-cluster.ts';
 import { type RedisReplicas, startRedisReplicas } from '../support/redis-replicas.ts';
 
 /** A Redis primary dies, and Sentinel promotes a replica that had been left behind; the database is the judge. */
@@ -77,6 +79,41 @@ test.concurrent(
       expect(fleet.verdict).toEqual(FAIR);
       await fleet.close();
     }),
+  TIMEOUT_MS,
+);
+
+/** The same in a cluster, which looks after itself: the node with the fleet's slot dies. */
+const lateClusterFailover = async (fleet: Fleet, cluster: RedisCluster): Promise<void> => {
+  const [key = ''] = keysOf('orders', fleet.registry.namespace);
+  const slot = await cluster.slotOf(key);
+  const owner = await cluster.ownerOf(slot);
+  await owner.shutOutReplicas();
+  await pause(1_500);
+  await owner.kill();
+  const heir = cluster.nodes[cluster.nodes.indexOf(owner) + 3];
+  await eventually(async () => (await heir?.field('role', 'INFO', 'replication')) === 'master', {
+    what: 'a promoted replica',
+    timeoutMs: 10_000,
+  });
+};
+
+test.concurrent(
+  'L13: the same holds in a cluster',
+  async () => {
+    const cluster = await startRedisCluster(3);
+    try {
+      const way = { redisUrl: `redis://${cluster.nodes[0]?.address}`, redisWay: { nodes: cluster.nodes } };
+      await using fleet = await Fleet.start({ capacity: 4, ...way, registryOptions: forgetting });
+      const backMs = await under(fleet, () => lateClusterFailover(fleet, cluster));
+
+      expect(fleet.heard('leaseDenied')).toContainEqual(expect.objectContaining({ reason: 'LEARNING' }));
+      expect(backMs).toBeLessThan(LEARNING_MS + RECONNECT_MS + SLACK_MS);
+      expect(fleet.verdict).toEqual(FAIR);
+      await fleet.close();
+    } finally {
+      await cluster.stop();
+    }
+  },
   TIMEOUT_MS,
 );
 

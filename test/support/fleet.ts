@@ -5,10 +5,9 @@ import type { RedisRegistryOptions } from '../../lib/registry/redis/redis-regist
 import type { GrantReply, Registry, ResourceReport } from '../../lib/registry/registry.ts';
 import { eventually, pause } from './eventually.ts';
 import { Judge } from './fleet-judge.ts';
-import { type FleetPool, Member, type MemberSettings } from './fleet-member.ts';
+import { type FleetPool, Member, type MemberSettings, type RedisWay } from './fleet-member.ts';
 import { FleetProcess } from './fleet-process.ts';
 import type { PostgresRole } from './postgres.ts';
-import type { SentinelWay } from './redis-replicas.ts';
 import { freshNamespace, freshRole, postgresAdmin, redisUrl } from './servers.ts';
 import { startTcpProxy, type TcpProxy, type TcpProxyOptions } from './tcp-proxy.ts';
 
@@ -33,8 +32,8 @@ export interface FleetOptions {
   readonly options?: Partial<ConfigInput>;
   /** Default: the shared one. */
   readonly redisUrl?: string;
-  /** Everybody asks Sentinel for the primary; then no proxy is on the way. */
-  readonly redisWay?: SentinelWay;
+  /** Everybody goes through Sentinel, or into a cluster; then no proxy is on the way. */
+  readonly redisWay?: RedisWay;
   /** More options for the registries of the pools in this process. `registry` is the observer's, which has none of them. */
   readonly registryOptions?: (registry: Registry) => RedisRegistryOptions;
   readonly registryTimeoutMs?: number;

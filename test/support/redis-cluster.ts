@@ -39,6 +39,7 @@ export const startRedisCluster = async (replicas = 0, nodeTimeoutMs = 1_000): Pr
 const join = async (nodes: readonly RedisNode[]): Promise<void> => {
   const [first] = nodes;
   for (const [at, node] of nodes.entries()) {
+    await node.admitReplicas();
     await node.call('CLUSTER', 'SET-CONFIG-EPOCH', at + 1);
     if (at < PRIMARIES) await node.call('CLUSTER', 'ADDSLOTSRANGE', ...range(at));
     if (first && node !== first) await node.call('CLUSTER', 'MEET', first.host, first.port, first.sparePort);

@@ -8,10 +8,13 @@ const TRIES = 3;
 /** The command line of one server, given its port, a second free port, and its folder. */
 export type NodeArguments = (port: number, sparePort: number, folder: string) => Promise<string[]> | string[];
 
-/** What every server of a test has: no file that outlives it, and quick to notice that a replica has gone. */
+/** The replicas' own login at their primary, so that they can be shut out. */
+const REPLICA_USER = 'replica';
+
+/** What every server of a test has: no file that outlives it, and no pause before a replica gets its first copy. */
 export const plainArguments = (port: number, folder: string): string[] => [
   ...['--port', String(port), '--bind', HOST, '--save', '', '--appendonly', 'no', '--dir', folder],
-  ...['--repl-diskless-sync-delay', '0'],
+  ...['--repl-diskless-sync-delay', '0', '--masteruser', REPLICA_USER, '--masterauth', 'unused'],
 ];
 
 /** One of several Redis processes that know each other; its folder, and with it its identity in a cluster, outlives a restart. */
@@ -72,6 +75,17 @@ export class RedisNode {
   async field(name: string, command: string, ...args: string[]): Promise<string | undefined> {
     const text = String(await this.call(command, ...args));
     return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text)?.[1];
+  }
+
+  /** Has to be said once before replicas can follow, and again after `shutOutReplicas`. */
+  async admitReplicas(): Promise<void> {
+    await this.call('ACL', 'SETUSER', REPLICA_USER, 'on', 'nopass', '~*', '&*', '+@all');
+  }
+
+  /** From now on nothing reaches its replicas: what it is told afterwards, they will never have heard. */
+  async shutOutReplicas(): Promise<void> {
+    await this.call('ACL', 'SETUSER', REPLICA_USER, 'off');
+    await this.call('CLIENT', 'KILL', 'USER', REPLICA_USER);
   }
 
   /** Ends it without warning. */

@@ -8,8 +8,6 @@ import type { RedisClientVersion } from './registry-harness.ts';
 
 /** The name under which Sentinel knows the primary. */
 const NAME = 'registry';
-/** The replica's own login at the primary, so that it can be shut out. */
-const REPLICA_USER = 'replica';
 
 export interface SentinelWay {
   readonly sentinels: { readonly host: string; readonly port: number }[];
@@ -46,12 +44,13 @@ export const startRedisReplicas = async (): Promise<RedisReplicas> => {
   };
   try {
     const primary = await start((port, _, folder) => plainArguments(port, folder));
-    await primary.call('ACL', 'SETUSER', REPLICA_USER, 'on', 'nopass', '~*', '&*', '+@all');
+    await primary.admitReplicas();
     const replica = await start((port, _, folder) => [
       ...plainArguments(port, folder),
       ...['--replicaof', primary.host, String(primary.port)],
-      ...['--masteruser', REPLICA_USER, '--masterauth', 'unused'],
     ]);
+    // For the day when it is the primary itself.
+    await replica.admitReplicas();
     await untilFollowing(replica);
     const sentinel = await start((port, _, folder) => sentinelArguments(port, folder, primary));
     await untilSeen(sentinel);
@@ -110,12 +109,9 @@ const replicasOf = (
       clients.push(client);
       return client;
     },
-    leaveReplicaBehind: async () => {
-      await primary.call('ACL', 'SETUSER', REPLICA_USER, 'off');
-      await primary.call('CLIENT', 'KILL', 'USER', REPLICA_USER);
-    },
+    leaveReplicaBehind: () => primary.shutOutReplicas(),
     letReplicaFollow: async () => {
-      await primary.call('ACL', 'SETUSER', REPLICA_USER, 'on');
+      await primary.admitReplicas();
       await untilFollowing(replica);
     },
     failOver: async () => {
