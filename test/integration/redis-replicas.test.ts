@@ -144,7 +144,7 @@ for (const version of VERSIONS) {
       withReplicas((servers) =>
         withRegistry(
           servers,
-          { replicas: 1, replicaTimeoutMs: 100 },
+          { replicas: 1, replicaTimeoutMs: 500 },
           async (registry) => {
             await registry.configure('orders', SETTINGS, true);
             expect(await grant(registry, 'a')).toMatchObject({ kind: 'granted' });
@@ -167,6 +167,26 @@ for (const version of VERSIONS) {
   );
 }
 
+test.concurrent(
+  'a primary that takes no writes while no replica is there is a registry that does not answer, for a while',
+  () =>
+    withReplicas((servers) =>
+      withRegistry(servers, {}, async (registry) => {
+        await registry.configure('orders', SETTINGS, true);
+        await servers.primary.call('CONFIG', 'SET', 'min-replicas-to-write', 1);
+        await servers.leaveReplicaBehind();
+        await expect(grant(registry, 'a')).rejects.toMatchObject({
+          code: 'REGISTRY_UNREACHABLE',
+          retryable: true,
+          details: { redisError: 'NOREPLICAS' },
+        });
+        await servers.letReplicaFollow();
+        expect(await eventually(() => grant(registry, 'a'))).toMatchObject({ kind: 'granted' });
+      }),
+    ),
+  TIMEOUT_MS,
+);
+
 test.concurrent.each([
   [1, 'every grant that was given is known after a failover to a replica that had been left behind'],
   [0, 'without waiting for replicas, a failover forgets grants that were given'],
@@ -174,7 +194,7 @@ test.concurrent.each([
   'replicas %i: %s',
   (replicas) =>
     withReplicas((servers) =>
-      withRegistry(servers, { replicas }, async (registry) => {
+      withRegistry(servers, { replicas, replicaTimeoutMs: 500 }, async (registry) => {
         await registry.configure('orders', SETTINGS, true);
         await grant(registry, 'a');
         await eventually(async () => (await servers.primary.call('WAIT', 1, 100)) === 1);

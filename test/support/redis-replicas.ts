@@ -51,7 +51,7 @@ export const startRedisReplicas = async (): Promise<RedisReplicas> => {
     ]);
     // For the day when it is the primary itself.
     await replica.admitReplicas();
-    await untilFollowing(replica);
+    await untilFollowed(primary, replica);
     const sentinel = await start((port, _, folder) => sentinelArguments(port, folder, primary));
     await untilSeen(sentinel);
     return replicasOf(primary, replica, sentinel, stop);
@@ -75,12 +75,15 @@ const sentinelArguments = async (port: number, folder: string, primary: RedisNod
   return [file, '--sentinel'];
 };
 
-const untilFollowing = (replica: RedisNode): Promise<unknown> =>
-  eventually(async () => (await replica.field('master_link_status', 'INFO', 'replication')) === 'up', {
-    what: 'a replica that follows',
-    timeoutMs: 10_000,
-    everyMs: 50,
-  });
+/** What its servers say of the link between them runs ahead of it; a word that has come through does not. */
+const untilFollowed = async (primary: RedisNode, replica: RedisNode): Promise<void> => {
+  const word = String(performance.now());
+  const comesThrough = async (): Promise<boolean> => {
+    await primary.call('SET', 'word', word, 'PX', 10_000);
+    return (await replica.call('GET', 'word')) === word;
+  };
+  await eventually(comesThrough, { what: 'a replica that follows', timeoutMs: 10_000, everyMs: 20 });
+};
 
 /** Sentinel learns of replicas from the primary, every 10 s and once at the start. */
 const untilSeen = (sentinel: RedisNode): Promise<unknown> =>
@@ -112,7 +115,7 @@ const replicasOf = (
     leaveReplicaBehind: () => primary.shutOutReplicas(),
     letReplicaFollow: async () => {
       await primary.admitReplicas();
-      await untilFollowing(replica);
+      await untilFollowed(primary, replica);
     },
     failOver: async () => {
       await primary.kill();
@@ -130,7 +133,7 @@ const replicasOf = (
     rejoin: async () => {
       await primary.startAgain();
       await primary.call('REPLICAOF', replica.host, replica.port);
-      await untilFollowing(primary);
+      await untilFollowed(replica, primary);
     },
     stop: () => {
       for (const client of clients) client.disconnect();

@@ -82,6 +82,7 @@ test.each([
   ['LOADING Redis is loading', true],
   ["READONLY You can't write", true],
   ['CLUSTERDOWN Hash slot not served', true],
+  ['NOREPLICAS Not enough good replicas to write.', true],
   ['OOM command not allowed', true],
   ['NOPERM this user has no permissions', false],
   ['NOAUTH Authentication required.', false],

@@ -21,6 +21,7 @@ const PASSING = new Set([
   'MASTERDOWN',
   'READONLY',
   'CLUSTERDOWN',
+  'NOREPLICAS',
   'TRYAGAIN',
   'BUSY',
   'OOM',
