@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { Redis } from 'ioredis';
 import { freePort, type KeptProcess, makeFolder, startKept } from './kept-process.ts';
 import { redisBinary, untilReady } from './redis.ts';
@@ -30,12 +31,13 @@ export class RedisNode {
     const binary = await redisBinary();
     const [port, sparePort] = [await freePort(), await freePort()];
     const folder = await makeFolder('redis-node');
-    const command = [binary, ...(await more(port, sparePort, folder))];
     try {
+      const command = [binary, ...(await more(port, sparePort, folder))];
       const kept = await startKept(folder, command, 'KILL');
       await untilReady(port, kept);
       return new RedisNode(port, sparePort, folder, command, kept);
     } catch (error) {
+      await rm(folder, { recursive: true, force: true });
       // Somebody else may have taken the port meanwhile.
       if (tries <= 1) throw error;
       return RedisNode.start(more, tries - 1);
@@ -99,8 +101,10 @@ export class RedisNode {
     await untilReady(this.port, this.#kept);
   }
 
-  stop(): Promise<void> {
-    return this.#kept.end();
+  /** One that was killed has left its folder. */
+  async stop(): Promise<void> {
+    await this.#kept.end();
+    await rm(this.#folder, { recursive: true, force: true });
   }
 }
 
