@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Redis as Redis6 } from 'ioredis';
+import { type Cluster, Redis as Redis6 } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
 import type { LeaseOutcome, LeaseRef, ResourceSettings, Share } from '../../lib/core/lease.ts';
 import { memoryRegistry } from '../../lib/registry/memory.ts';
@@ -38,8 +38,8 @@ export interface RegistryHarness {
   close(): Promise<void>;
 }
 
-export interface RedisHarness extends RegistryHarness {
-  readonly client: Redis6;
+export interface RedisHarness<Client extends Redis6 | Cluster = Redis6> extends RegistryHarness {
+  readonly client: Client;
   keysOf(resource: string): string[];
   /** What FLUSHALL does to a Redis that nobody else uses: every key of this harness is gone. */
   flush(): Promise<void>;
@@ -80,10 +80,10 @@ const CLOCK_KEY = 2;
 /** Sets the clock's key before the first script that would read an old value; on one connection the order holds. */
 class ClockSetter implements ScriptClient {
   clockMs = START_MS;
-  readonly #client: Redis6;
+  readonly #client: Redis6 | Cluster;
   readonly #told = new Map<string, number>();
 
-  constructor(client: Redis6) {
+  constructor(client: Redis6 | Cluster) {
     this.#client = client;
   }
 
@@ -113,19 +113,31 @@ const connectRedis = (url: string, version: RedisClientVersion = 6): Redis6 =>
   version === 6 ? new Redis6(url) : (new Redis5(url) as unknown as Redis6);
 
 /** The real scripts in a real Redis, over a settable clock. `namespace` must be the test's own. */
-export const redisHarness = async (
+export const redisHarness = (
   url: string,
   namespace: string,
   version?: RedisClientVersion,
 ): Promise<RedisHarness> => {
   const client = connectRedis(url, version);
+  return harnessOver(client, () => [client], namespace);
+};
+
+/** The same over a client that is connected already; `nodes` are the servers behind it. */
+export const harnessOver = async <Client extends Redis6 | Cluster>(
+  client: Client,
+  nodes: () => readonly Redis6[],
+  namespace: string,
+): Promise<RedisHarness<Client>> => {
   const setter = new ClockSetter(client);
   const scripts = scriptsOver(SETTABLE_CLOCK);
+  const texts = Object.values(scripts).map(({ text }) => text);
   // Loaded beforehand: a script sent after NOSCRIPT would be overtaken by what a test has sent behind it.
-  await Promise.all(Object.values(scripts).map(({ text }) => client.script('LOAD', text)));
+  await Promise.all(nodes().flatMap((node) => texts.map((text) => node.script('LOAD', text))));
   const flush = async (): Promise<void> => {
-    const keys = await client.keys(`leasehold:{*.${namespaceTag(namespace)}}:*`);
-    if (keys.length > 0) await client.del(...keys);
+    for (const node of nodes()) {
+      const keys = await node.keys(`leasehold:{*.${namespaceTag(namespace)}}:*`);
+      await Promise.all(keys.map((key) => node.del(key)));
+    }
     setter.forget();
   };
   return {

@@ -13,3 +13,6 @@ const KINDS = ['state', 'times', 'clock'] as const;
 /** All keys of one resource; the hash tag keeps them in one slot (law L14). */
 export const keysOf = (resource: string, tag: string): string[] =>
   KINDS.map((kind) => `leasehold:{${resource}.${tag}}:${kind}`);
+
+/** The resource that a key belongs to. */
+export const resourceOf = (key: string): string => /\{(.*)\..*\}/.exec(key)?.[1] ?? key;
