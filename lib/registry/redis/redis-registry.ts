@@ -69,9 +69,7 @@ export const scriptedRegistry = (
 
     async renew(resource, holder, items) {
       assertItems(resource, holder, items);
-      const comesBack = items.find(({ again, session }) => again !== undefined && session !== undefined);
-      const settings = comesBack?.again === undefined ? NONE : encodeSettings(comesBack.again.settings);
-      const reply = await run('renew', resource, holder, settings, ...items.flatMap(renewArguments));
+      const reply = await run('renew', resource, holder, ...renewArguments(items));
       return readRenew(reply, items.length);
     },
 
