@@ -13,3 +13,7 @@ const KINDS = ['state', 'times', 'clock'] as const;
 /** All keys of one resource; the hash tag keeps them in one slot (law L14). */
 export const keysOf = (resource: string, tag: string): string[] =>
   KINDS.map((kind) => `leasehold:{${resource}.${tag}}:${kind}`);
+
+/** Where a holder is told that a slot is kept for one of its tickets; the scripts make the same name of the state's key. */
+export const wakeChannelOf = (resource: string, tag: string, holder: string): string =>
+  `leasehold:{${resource}.${tag}}:wake:${holder}`;

@@ -10,7 +10,7 @@ import { type Clock, systemClock } from '../../core/clock.ts';
 import { encodeSettings } from '../../core/lease.ts';
 import type { Registry } from '../registry.ts';
 import { grantArguments, NONE, operateArguments, renewArguments } from './arguments.ts';
-import { keysOf, namespaceTag } from './keys.ts';
+import { keysOf, namespaceTag, wakeChannelOf } from './keys.ts';
 import {
   readConfigure,
   readGrant,
@@ -24,6 +24,7 @@ import {
 } from './replies.ts';
 import { type ScriptClient, ScriptRunner } from './script-runner.ts';
 import { embeddedScripts, type ScriptName, type ScriptSet } from './scripts.ts';
+import { type HearingClient, WakeChannel } from './wake-channel.ts';
 
 export interface RedisRegistryOptions {
   /** Two stages that share a Redis or a database need two namespaces. Default: 'leasehold'. */
@@ -41,20 +42,18 @@ const DEFAULT_TIMEOUT_MS = 1_000;
  * `Redis` or `Cluster`; `lambdaRedisOptions` suit it); it is neither configured nor closed here.
  */
 export const redisRegistry = (client: Redis | Cluster, options: RedisRegistryOptions = {}): Registry =>
-  scriptedRegistry(client as ScriptClient, embeddedScripts, options);
+  scriptedRegistry(client as ScriptClient & HearingClient, embeddedScripts, options);
 
 /** The same with the scripts given: tests run them over a clock that they set. */
 export const scriptedRegistry = (
-  client: ScriptClient,
+  client: ScriptClient & HearingClient,
   scripts: ScriptSet,
   options: RedisRegistryOptions,
 ): Registry => {
   const namespace = namespaceTag(options.namespace ?? DEFAULT_NAMESPACE);
-  const runner = new ScriptRunner(
-    client,
-    options.clock ?? systemClock,
-    options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-  );
+  const clock = options.clock ?? systemClock;
+  const runner = new ScriptRunner(client, clock, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+  const wakes = new WakeChannel(client, clock);
   const run = (name: ScriptName, resource: string, ...args: (string | number)[]): Promise<unknown> =>
     runner.run(scripts[name], keysOf(resource, namespace), args.map(String));
 
@@ -121,6 +120,11 @@ export const scriptedRegistry = (
       assertOperation(operation);
       const reply = await run('operate', resource, ...operateArguments(operation));
       return readWord(reply, 'done', 'stale', 'refused', 'unknown');
+    },
+
+    listen(resource, holder, onWake) {
+      assertItems(resource, holder, []);
+      return wakes.listen(wakeChannelOf(resource, namespace, holder), onWake);
     },
 
     async configure(resource, settings, isNew) {
