@@ -9,7 +9,9 @@ export interface Piece {
 }
 
 const GLOBALS: ReadonlySet<string> = new Set(
-  'redis KEYS ARGV cjson math string table tonumber tostring ipairs pairs unpack type select'.split(' '),
+  'redis KEYS ARGV struct cmsgpack math string table tonumber tostring ipairs pairs unpack type select'.split(
+    ' ',
+  ),
 );
 
 interface Local {
@@ -179,26 +181,31 @@ const walkOver = (pieces: readonly Piece[]): Walk => {
   return walk;
 };
 
-/** Checks every script = shared pieces + one body. A top-level local of the shared pieces has to be of use in one of them. */
-export const lintLua = (shared: readonly Piece[], bodies: readonly Piece[]): Problem[] => {
-  const broken = [...shared, ...bodies].flatMap(syntaxProblem);
+const keyOf = ({ file, line }: { file: string; line: number }, name: string): string =>
+  `${file}:${line} ${name}`;
+
+/**
+ * Checks scripts, each the pieces that make it up. A local at the top of a piece has to be of use in some script; and a script
+ * names no piece of which it uses nothing.
+ */
+export const lintLua = (scripts: readonly (readonly Piece[])[]): Problem[] => {
+  const broken = [...new Map(scripts.flat().map((piece) => [piece.file, piece])).values()].flatMap(
+    syntaxProblem,
+  );
   if (broken.length > 0) return broken;
   const problems = new Map<string, Problem>();
   const used = new Set<string>();
   const add = (problem: Problem): void =>
     void problems.set(`${problem.file}:${problem.line}:${problem.what}`, problem);
-  const key = ({ name, line }: Local): string => `${line} ${name}`;
-  const scripts = bodies
-    .map((body) => [...shared, body])
-    .map((pieces) => ({ pieces, walk: walkOver(pieces) }));
-  for (const { walk } of scripts)
-    for (const local of walk.locals) if (local.isUsed && local.isTop) used.add(key(local));
-  for (const { pieces, walk } of scripts) {
+  const walks = scripts.map((pieces) => ({ pieces, walk: walkOver(pieces) }));
+  for (const { pieces, walk } of walks)
+    for (const local of walk.locals)
+      if (local.isUsed && local.isTop) used.add(keyOf(originOf(pieces, local.line), local.name));
+  for (const { pieces, walk } of walks) {
     for (const { line, ...rest } of walk.findings) add({ ...originOf(pieces, line), ...rest });
     for (const local of walk.locals) {
       const origin = originOf(pieces, local.line);
-      const isShared = local.isTop && shared.some(({ file }) => file === origin.file);
-      if (local.name.startsWith('_') || local.isUsed || (isShared && used.has(key(local)))) continue;
+      if (local.name.startsWith('_') || local.isUsed || used.has(keyOf(origin, local.name))) continue;
       add({ ...origin, what: `the local "${local.name}" is never used`, right: 'remove it, or call it _' });
     }
   }

@@ -4,7 +4,7 @@ import { isLeaseholdError } from '../../lib/core/errors.ts';
 import { SCHEMA } from '../../lib/core/limits.ts';
 import { keysOf, namespaceTag } from '../../lib/registry/redis/keys.ts';
 import { redisRegistry, scriptedRegistry } from '../../lib/registry/redis/redis-registry.ts';
-import { CLOCK } from '../../lib/registry/redis/scripts.generated.ts';
+import { PARTS } from '../../lib/registry/redis/scripts.generated.ts';
 import { embeddedScripts } from '../../lib/registry/redis/scripts.ts';
 import type { Registry } from '../../lib/registry/registry.ts';
 import {
@@ -207,7 +207,7 @@ describe('registry in Redis: keys, scripts, clock', () => {
 
   describe('the clock', () => {
     const tell = 'return clock()';
-    const refusing = CLOCK.replace("'TIME'", "'NO-SUCH-COMMAND'");
+    const refusing = PARTS.clock.replace("'TIME'", "'NO-SUCH-COMMAND'");
     const at = async (clock: string, key: string, over: Redis = client): Promise<number> => {
       const keys = [...Array<string>(6).fill('unused'), key].map((each, index) => `${each}${index}`);
       return Number(await over.eval(`${clock}\n${tell}`, keys.length, ...keys));
@@ -215,18 +215,18 @@ describe('registry in Redis: keys, scripts, clock', () => {
 
     test('the sentinel tells the same time as TIME, to the millisecond', async () => {
       const key = freshNamespace();
-      expect(refusing).not.toBe(CLOCK);
+      expect(refusing).not.toBe(PARTS.clock);
       const gaps: number[] = [];
       for (let round = 0; round < 50; round++) {
-        const before = await at(CLOCK, key);
+        const before = await at(PARTS.clock, key);
         const between = await at(refusing, key);
-        const after = await at(CLOCK, key);
+        const after = await at(PARTS.clock, key);
         expect(between).toBeGreaterThanOrEqual(before - 1);
         expect(between).toBeLessThanOrEqual(after + 1);
         gaps.push(between - before);
       }
       expect(Math.abs(gaps.toSorted((a, b) => a - b)[25] ?? 99)).toBeLessThanOrEqual(1);
-      expect(Math.abs((await at(CLOCK, key)) - Date.now())).toBeLessThan(1_000);
+      expect(Math.abs((await at(PARTS.clock, key)) - Date.now())).toBeLessThan(1_000);
       expect(await client.pttl(`${key}6`)).toBeGreaterThan(0);
       await client.del(`${key}6`);
     });

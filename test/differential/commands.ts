@@ -1,5 +1,14 @@
-import type { LeaseRef, ResourceSettings } from '../../lib/core/lease.ts';
-import type { GrantReply, Registry, ReportEntry, ResourceReport } from '../../lib/registry/registry.ts';
+import type { LeaseOutcome, LeaseRef, ResourceSettings, Share } from '../../lib/core/lease.ts';
+import type {
+  CensusDuty,
+  GrantReply,
+  GrantRequest,
+  Operation,
+  Registration,
+  Registry,
+  ReportEntry,
+  ResourceReport,
+} from '../../lib/registry/registry.ts';
 import { idOf } from '../support/registry-harness.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
 
@@ -13,11 +22,18 @@ export interface Command {
 
 export type Aim =
   | { readonly kind: 'tick'; readonly ms: number }
-  | { readonly kind: 'grant'; readonly id: string; readonly again: boolean; readonly stamp: number }
+  | {
+      readonly kind: 'grant';
+      readonly id: string;
+      readonly again: boolean;
+      readonly stamp: number;
+      readonly wait: boolean;
+    }
   | {
       readonly kind: 'renew' | 'park';
       readonly id: string;
       readonly isLate: boolean;
+      readonly comesBack: boolean;
     }
   | {
       readonly kind: 'release';
@@ -40,6 +56,8 @@ export type Aim =
       readonly seen: boolean;
       readonly isSameServer: boolean;
     }
+  | { readonly kind: 'operate'; readonly word: Operation['kind'] }
+  | { readonly kind: 'adopt'; readonly ids: readonly string[]; readonly isLast: boolean }
   | { readonly kind: 'sweep' | 'configure' | 'forget' };
 
 interface Known {
@@ -50,7 +68,14 @@ interface Known {
   stamp: number;
 }
 
-const HOLDERS = ['h1', 'h2', 'h3'];
+export const HOLDERS = ['h1', 'h2', 'h3', 'h4'];
+const GROUPS = ['g1', 'g2', 'g3'];
+const SHARES: readonly Share[] = [
+  { min: 0, max: 1_000_000_000, priority: 0 },
+  { min: 1, max: 2, priority: 0 },
+  { min: 0, max: 1, priority: 1 },
+  { min: 1, max: 5, priority: 2 },
+];
 const SERVERS = ['alpha', 'beta'];
 const RECENT = 10;
 
@@ -67,7 +92,11 @@ const TROUBLED = {
   sweep: 1.5,
   configure: 0.6,
   forget: 0.15,
+  operate: 2.5,
+  adopt: 0.6,
 };
+
+const OPERATIONS = { pause: 2, resume: 6, drain: 1, reconnect: 2, resize: 4, share: 6, observe: 3 };
 
 /** Healthy and short of connections: holders park and renew, waiters poll, leases are revoked and told to yield. */
 const BUSY: typeof TROUBLED = {
@@ -92,12 +121,20 @@ export class CommandSource {
   #lapses: number[] = [];
   #now = 0;
   #made = 0;
+  /** Of the whole episode, so that some have one group, no operator and no failing connect. */
+  readonly #hasGroups: boolean;
+  readonly #hasOperator: boolean;
+  readonly #fails: number;
+  #census: CensusDuty | undefined;
 
   constructor(resource: string, random: SeededRandom) {
     this.resource = resource;
     this.#random = random;
     this.#weights = random.chance(0.4) ? BUSY : TROUBLED;
     const capacity = random.whole(1, 5);
+    this.#hasGroups = random.chance(0.6);
+    this.#hasOperator = random.chance(0.6);
+    this.#fails = random.pick([0, 0.1, 0.5]);
     this.settings = {
       capacity,
       headroom: random.whole(0, Math.floor(capacity / 2)),
@@ -107,7 +144,10 @@ export class CommandSource {
       quantumMs: random.pick([0, 200]),
       dutyMs: random.pick([300, 1_000]),
       ticketLivenessMs: 1_500,
-      waitersMax: random.whole(1, 4),
+      waitersMax: random.whole(1, 6),
+      claimMs: random.pick([100, 1_000]),
+      connectsPerSecond: random.pick([0, 0, 0, 1, 7]),
+      connectBurst: random.whole(1, 3),
     };
   }
 
@@ -120,14 +160,25 @@ export class CommandSource {
     if (reply.kind === 'queued') known.stamp = reply.stamp;
   }
 
+  /** Any reply may carry the census. */
+  noteCensus(reply: unknown): void {
+    if (typeof reply === 'object' && reply !== null && 'census' in reply)
+      this.#census = reply.census as CensusDuty;
+  }
+
   next(report: ResourceReport | undefined): Command {
-    const kind = this.#random.weighted(this.#weights);
+    const isLearning = report !== undefined && report.learningMs > 0;
+    const kind = this.#random.weighted(
+      isLearning ? { ...this.#weights, adopt: 4, renew: 25 } : this.#weights,
+    );
     if (kind === 'tick') return this.#tick();
     if (kind === 'ask' || this.#known.length === 0) return this.#ask();
     if (kind === 'settle') return this.#settle(report?.entries ?? []);
     if (kind === 'sweep') return this.#sweep();
     if (kind === 'configure') return this.#configure();
     if (kind === 'forget') return this.#forget();
+    if (kind === 'operate') return this.#operate();
+    if (kind === 'adopt') return this.#adopt(report);
     const known = this.#target(report);
     switch (kind) {
       case 'poll':
@@ -155,8 +206,10 @@ export class CommandSource {
   }
 
   #tick(): Command {
-    const { protectMs, idleMs, connectBoundMs, dutyMs, ticketLivenessMs, quantumMs } = this.settings;
+    const { protectMs, idleMs, connectBoundMs, dutyMs, ticketLivenessMs, quantumMs, claimMs } = this.settings;
     const near = this.#random.pick([
+      claimMs,
+      500,
       protectMs,
       idleMs,
       connectBoundMs,
@@ -207,38 +260,118 @@ export class CommandSource {
 
   #grant(known: Known, again: boolean, settings: ResourceSettings): Command {
     const { id, stamp } = known;
-    const wait = this.#random.chance(0.7);
+    const random = this.#random;
+    const wait = random.chance(0.7);
     const holder = this.#holderFor(known, 0.97);
-    const request = {
+    const request: GrantRequest = {
       resource: this.resource,
       leaseId: id,
       again,
       stamp,
       holder,
-      group: 'g',
+      group: this.#group(known),
       wait,
       settings,
+      ...(random.chance(0.2) && { waitMs: random.pick([0, 200, 1_000, 100_000]) }),
+      ...(random.chance(0.6) && { listens: random.chance(0.8) }),
+      ...(this.#hasGroups && random.chance(0.5) && { share: random.pick(SHARES) }),
     };
+    const { resource: _, settings: __, ...rest } = request;
     return this.#call(
-      `grant ${id} ${again ? 'again' : 'new'} stamp ${stamp} ${holder} wait ${wait}`,
-      { kind: 'grant', id, again, stamp },
+      `grant ${JSON.stringify(rest)} ${settings === this.settings ? '' : settings.connectBoundMs}`,
+      { kind: 'grant', id, again, stamp, wait },
       (registry) => registry.grant(request),
     );
   }
 
+  /** Mostly the same group for the same lease. */
+  #group(known: Known): string {
+    if (!this.#hasGroups) return 'g';
+    const at = Number(known.id.replace(/\D/g, '')) % GROUPS.length;
+    return this.#random.chance(0.02) ? this.#random.pick(GROUPS) : (GROUPS[at] ?? 'g');
+  }
+
+  #operate(): Command {
+    const random = this.#random;
+    const kind = this.#hasOperator ? random.weighted({ ...OPERATIONS }) : 'resume';
+    const operation = this.#operationOf(kind);
+    return this.#call(`operate ${JSON.stringify(operation)}`, { kind: 'operate', word: kind }, (registry) =>
+      registry.operate(this.resource, operation),
+    );
+  }
+
+  #operationOf(kind: Operation['kind']): Operation {
+    const random = this.#random;
+    const version = random.chance(0.2) ? { version: random.whole(0, 12) } : {};
+    switch (kind) {
+      case 'pause':
+        return { kind, forMs: random.pick([0, 300, 2_000]) };
+      case 'resize': {
+        const capacity = random.whole(1, 6);
+        return { kind, capacity, headroom: random.whole(0, Math.floor(capacity / 2)), ...version };
+      }
+      case 'share':
+        return { kind, group: random.pick([...GROUPS, 'g']), share: random.pick(SHARES), ...version };
+      case 'observe':
+        return { kind, holder: random.pick(HOLDERS), outcome: this.#outcome() };
+      default:
+        return { kind };
+    }
+  }
+
+  #adopt(report: ResourceReport | undefined): Command {
+    const random = this.#random;
+    const given = this.#census ?? { epoch: report?.epoch ?? 0, token: 0 };
+    const census = random.chance(0.9) ? given : { ...given, token: given.token + 1 };
+    const known = random.chance(0.7) ? this.#known.slice(-random.whole(0, 4)) : [];
+    const sessions = known.map(({ id, fence }) => ({ id, fence, session: this.#session() }));
+    const last = random.chance(0.6) ? { foreign: random.weighted({ 0: 6, 1: 2, 2: 1 }) } : undefined;
+    const foreign = last === undefined ? undefined : { foreign: Number(last.foreign) };
+    const aim: Aim = { kind: 'adopt', ids: sessions.map(({ id }) => id), isLast: last !== undefined };
+    const text = `adopt ${JSON.stringify({ census, sessions, last })}`;
+    return this.#call(text, aim, (registry) => registry.adopt(this.resource, census, sessions, foreign));
+  }
+
+  /** How a connect went, for the breaker. */
+  #outcome(): LeaseOutcome {
+    const random = this.#random;
+    if (!random.chance(this.#fails)) return random.pick(['closed', 'unused', 'unseen']);
+    return random.pick(['refused', 'refused', 'auth', 'unanswered']);
+  }
+
+  #registration(known: Known): Registration {
+    const random = this.#random;
+    const { capacity, headroom } = this.settings;
+    const inForce = {
+      settings: { ...this.settings, capacity: capacity + random.whole(0, 2), headroom },
+      version: random.whole(0, 6),
+      control: random.pick(['open', 'open', 'paused', 'draining'] as const),
+      pausedForMs: random.pick([0, 500]),
+    };
+    return {
+      group: this.#group(known),
+      settings: this.settings,
+      ...(this.#hasOperator && random.chance(0.3) && { inForce }),
+    };
+  }
+
   #renew(known: Known): Command {
-    const { item, holder, isLate, text } = this.#turnOf(known);
-    const idle = this.#random.chance(0.7);
-    return this.#call(`renew ${text} idle ${idle}`, { kind: 'renew', id: known.id, isLate }, (registry) =>
-      registry.renew(this.resource, holder, [{ ...item, idle }]),
+    const random = this.#random;
+    const { item, holder, isLate } = this.#turnOf(known);
+    const again = random.chance(0.3) ? { again: this.#registration(known) } : {};
+    const session = 'again' in again && random.chance(0.9) ? { session: this.#session() } : {};
+    const one = { ...item, idle: random.chance(0.7), ...session, ...again };
+    const two = random.chance(0.1) ? [{ ...one, id: random.pick(this.#known).id }] : [];
+    const aim = { kind: 'renew', id: known.id, isLate, comesBack: 'again' in again } as const;
+    return this.#call(`renew ${holder} ${JSON.stringify([one, ...two])}`, aim, (registry) =>
+      registry.renew(this.resource, holder, [one, ...two]),
     );
   }
 
   #park(known: Known): Command {
     const { item, holder, isLate, text } = this.#turnOf(known);
-    return this.#call(`park ${text}`, { kind: 'park', id: known.id, isLate }, (registry) =>
-      registry.park(this.resource, holder, [item]),
-    );
+    const aim = { kind: 'park', id: known.id, isLate, comesBack: false } as const;
+    return this.#call(`park ${text}`, aim, (registry) => registry.park(this.resource, holder, [item]));
   }
 
   #turnOf(known: Known) {
@@ -256,7 +389,7 @@ export class CommandSource {
   #release(known: Known): Command {
     const ref = this.#random.chance(0.2) ? { id: known.id, fence: 0 } : this.#refFor(known);
     const holder = this.#holderFor(known, 0.95);
-    const outcome = this.#random.pick(['closed', 'refused', 'unused'] as const);
+    const outcome = this.#outcome();
     const aim: Aim = {
       kind: 'release',
       id: known.id,
@@ -273,7 +406,7 @@ export class CommandSource {
     const ref = this.#refFor(known);
     const holder = this.#holderFor(known, 0.95);
     const session = this.#random.chance(0.4) ? this.#session() : undefined;
-    const item = { ...ref, outcome: 'unseen', ...(session !== undefined && { session }) } as const;
+    const item = { ...ref, outcome: this.#outcome(), ...(session !== undefined && { session }) };
     const aim: Aim = { kind: 'abandon', id: known.id, by: holder, fence: ref.fence, session };
     return this.#call(`abandon ${JSON.stringify(item)} ${holder}`, aim, (registry) =>
       registry.abandon(this.resource, holder, [item]),

@@ -63,6 +63,7 @@ export const TRANSITIONS = [
   'ticket reaped',
   'sweep with duties',
   'clock back',
+  'woken',
 ] as const;
 
 export type Transition = (typeof TRANSITIONS)[number];

@@ -8,8 +8,11 @@ export const namespaceTag = (namespace: string): string =>
     .toString(36)
     .slice(-NAMESPACE_LENGTH);
 
-const KINDS = ['state', 'held', 'records', 'revoking', 'queue', 'alive', 'clock'] as const;
+const KINDS = ['state', 'times', 'clock'] as const;
 
 /** All keys of one resource; the hash tag keeps them in one slot (law L14). */
 export const keysOf = (resource: string, tag: string): string[] =>
   KINDS.map((kind) => `leasehold:{${resource}.${tag}}:${kind}`);
+
+/** The resource that a key belongs to. */
+export const resourceOf = (key: string): string => /\{(.*)\..*\}/.exec(key)?.[1] ?? key;

@@ -1,14 +1,20 @@
 import { LeaseholdError } from '../../core/errors.ts';
 import {
+  type Control,
   type DenialReason,
   decodeSettings,
+  type Forbidden,
+  type InForce,
   type LossReason,
   type ResourceSettings,
 } from '../../core/lease.ts';
+import { renewAfterMs } from '../../core/policy.ts';
 import type {
+  CensusDuty,
   ConfigureReply,
   Duty,
   GrantReply,
+  GroupReport,
   ParkOutcome,
   ParkReply,
   RenewOutcome,
@@ -76,6 +82,13 @@ class Reply {
     return value.map((item) => read(new Reply(item)));
   }
 
+  /** An empty list stands for nothing. */
+  optional<Value>(read: (item: Reply) => Value): Value | undefined {
+    const value = this.#next();
+    if (!Array.isArray(value)) throw unexpected(this.#values);
+    return value.length === 0 ? undefined : read(new Reply(value));
+  }
+
   #next(): unknown {
     const value = this.#values[this.#at];
     this.#at += 1;
@@ -103,7 +116,20 @@ const open = (value: unknown): Reply => {
 };
 
 const LOSSES = ['revoked', 'expired', 'abandoned', 'unknown'] as const satisfies readonly LossReason[];
-const DENIALS = ['FULL', 'QUEUE_FULL', 'LEARNING'] as const satisfies readonly DenialReason[];
+const FORBIDDEN = [
+  'LEARNING',
+  'PAUSED',
+  'DRAINING',
+  'BREAKER',
+  'RATE',
+] as const satisfies readonly Forbidden[];
+const DENIALS = [
+  'FULL',
+  'QUEUE_FULL',
+  'DEADLINE_NEAR',
+  ...FORBIDDEN,
+] as const satisfies readonly DenialReason[];
+const CONTROLS = ['open', 'paused', 'draining'] as const satisfies readonly Control[];
 
 const duty = (item: Reply): Duty => ({
   lease: { id: item.word(), fence: item.number() },
@@ -111,47 +137,99 @@ const duty = (item: Reply): Duty => ({
   lookAfterMs: item.number(),
 });
 
-const weather = (reply: Reply): { pressure: boolean; settingsDiffer?: boolean } => {
-  const pressure = reply.flag();
-  return reply.flag() ? { pressure, settingsDiffer: true } : { pressure };
+const inForceOf = (item: Reply): InForce => ({
+  settings: item.settings(),
+  version: item.number(),
+  control: item.oneOf(...CONTROLS),
+  pausedForMs: item.number(),
+});
+
+const because = (reply: Reply): { because?: Forbidden } => {
+  const word = reply.oneOf('-', ...FORBIDDEN);
+  return word === '-' ? {} : { because: word };
 };
 
-export const readGrant = (value: unknown): GrantReply => {
+const inForce = (reply: Reply): { inForce?: InForce } => {
+  const value = reply.optional(inForceOf);
+  return value === undefined ? {} : { inForce: value };
+};
+
+const census = (reply: Reply): { census?: CensusDuty } => {
+  const value = reply.optional((item) => ({ epoch: item.number(), token: item.number() }));
+  return value === undefined ? {} : { census: value };
+};
+
+const settingsDiffer = (reply: Reply): { settingsDiffer?: true } =>
+  reply.flag() ? { settingsDiffer: true } : {};
+
+/** `settings`: the caller's own. A bare fence says that the registry's are the same; it is negative under pressure. */
+export const readGrant = (value: unknown, settings: ResourceSettings): GrantReply => {
+  if (typeof value === 'number') return plainGrant(value, settings);
   const reply = open(value);
   switch (reply.oneOf('granted', 'queued', 'denied', 'lost')) {
-    case 'granted': {
-      const granted = {
-        kind: 'granted',
-        fence: reply.number(),
-        protectMs: reply.number(),
-        idleMs: reply.number(),
-        connectAfterMs: reply.number(),
-        renewAfterMs: reply.number(),
-        dutyMs: reply.number(),
-        isProbe: reply.flag(),
-        ...weather(reply),
-      } as const;
-      return { ...granted, duties: reply.list(duty) };
-    }
+    case 'granted':
+      return readGranted(reply);
     case 'queued':
       return {
         kind: 'queued',
         position: reply.number(),
         stamp: reply.number(),
         retryAfterMs: reply.number(),
-        ...weather(reply),
+        ...because(reply),
+        pressure: reply.flag(),
+        ...settingsDiffer(reply),
+        ...inForce(reply),
       };
     case 'denied':
-      return { kind: 'denied', reason: reply.oneOf(...DENIALS), retryAfterMs: reply.number() };
+      return {
+        kind: 'denied',
+        reason: reply.oneOf(...DENIALS),
+        retryAfterMs: reply.number(),
+        ...because(reply),
+      };
     case 'lost':
       return { kind: 'lost', reason: reply.oneOf(...LOSSES) };
   }
 };
 
-const renewOutcome = (item: Reply): RenewOutcome =>
-  item.oneOf('held', 'lost') === 'held'
-    ? { kind: 'held', protectMs: item.number(), yield: item.flag() }
-    : { kind: 'lost', reason: item.oneOf(...LOSSES) };
+const plainGrant = (value: number, settings: ResourceSettings): GrantReply => {
+  if (!Number.isSafeInteger(value) || value === 0) throw unexpected(value);
+  const { protectMs, idleMs, dutyMs } = settings;
+  return {
+    kind: 'granted',
+    fence: Math.abs(value),
+    protectMs,
+    idleMs,
+    connectAfterMs: 0,
+    renewAfterMs: renewAfterMs(settings, 0, 0),
+    dutyMs,
+    isProbe: false,
+    duties: [],
+    pressure: value < 0,
+  };
+};
+
+const readGranted = (reply: Reply): GrantReply => ({
+  kind: 'granted',
+  fence: reply.number(),
+  protectMs: reply.number(),
+  idleMs: reply.number(),
+  connectAfterMs: reply.number(),
+  renewAfterMs: reply.number(),
+  dutyMs: reply.number(),
+  isProbe: reply.flag(),
+  pressure: reply.flag(),
+  ...settingsDiffer(reply),
+  duties: reply.list(duty),
+  ...inForce(reply),
+  ...census(reply),
+});
+
+const renewOutcome = (item: Reply): RenewOutcome => {
+  const kind = item.oneOf('held', 'forgotten', 'lost');
+  if (kind === 'held') return { kind, protectMs: item.number(), yield: item.flag() };
+  return kind === 'lost' ? { kind, reason: item.oneOf(...LOSSES) } : { kind };
+};
 
 export const readRenew = (value: unknown, count: number): RenewReply => {
   const reply = open(value);
@@ -162,6 +240,8 @@ export const readRenew = (value: unknown, count: number): RenewReply => {
     dutyMs: reply.number(),
     outcomes: reply.list(renewOutcome, count),
     duties: reply.list(duty),
+    ...inForce(reply),
+    ...census(reply),
   };
 };
 
@@ -175,7 +255,18 @@ const parkOutcome = (item: Reply): ParkOutcome => {
 export const readPark = (value: unknown, count: number): ParkReply => {
   const reply = open(value);
   reply.oneOf('parked');
-  return { pressure: reply.flag(), outcomes: reply.list(parkOutcome, count) };
+  return { pressure: reply.flag(), outcomes: reply.list(parkOutcome, count), ...inForce(reply) };
+};
+
+/** One lease that was released needs no list. */
+export const readRelease = (value: unknown, count: number): ('released' | 'unknown')[] =>
+  value === 'released' && count === 1 ? [value] : readWords(value, count, 'released', 'unknown');
+
+/** A reply of one word. */
+export const readWord = <Word extends string>(value: unknown, ...words: readonly Word[]): Word => {
+  const reply = open(value);
+  reply.oneOf('done');
+  return reply.oneOf(...words);
 };
 
 /** A reply of one word for each of `count` items. */
@@ -198,6 +289,7 @@ export const readSweep = (value: unknown): SweepReply => {
     revoking: reply.number(),
     dutyMs: reply.number(),
     duties: reply.list(duty),
+    ...census(reply),
   };
 };
 
@@ -219,6 +311,15 @@ const entry = (item: Reply): ReportEntry => ({
   isProbe: item.flag(),
 });
 
+const group = (item: Reply): GroupReport => ({
+  name: item.word(),
+  min: item.number(),
+  max: item.number(),
+  priority: item.number(),
+  taken: item.number(),
+  waiting: item.number(),
+});
+
 export const readReport = (value: unknown): ResourceReport | undefined => {
   const reply = open(value);
   if (reply.oneOf('state', 'unknown') === 'unknown') return undefined;
@@ -230,6 +331,14 @@ export const readReport = (value: unknown): ResourceReport | undefined => {
     waiters: reply.number(),
     flagged: reply.number(),
     learningMs: reply.number(),
+    claims: reply.number(),
+    debt: reply.number(),
+    foreign: reply.number(),
+    epoch: reply.number(),
+    version: reply.number(),
+    control: reply.oneOf(...CONTROLS),
+    breaker: reply.oneOf('closed', 'open', 'half-open'),
+    groups: reply.list(group).toSorted((one, other) => (one.name < other.name ? -1 : 1)),
     entries: reply.list(entry),
   };
 };

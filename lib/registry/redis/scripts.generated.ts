@@ -1,462 +1,1053 @@
 // Generated from lua/*.lua by `node .ci/embed-lua.ts`. Do not edit.
 
-/** The whole of a script is CLOCK, PRELUDE and a body, joined with newlines; sha1 is that of the whole. */
-export const CLOCK: string = `local function clock()
+export const PARTS = {
+  admit: `local admit = {}
+function admit.claims_ahead(own, older, than)
+if state.waiting == own.waiting then return older end
+local ahead, isUrgent = older, own.taken + older < own.min
+for _, it in ipairs(groups.all()) do
+if it ~= own and it.waiting > 0 then
+local urgent = groups.urgent_of(it)
+local all = isUrgent and urgent or groups.eligible_of(it)
+if it.priority < own.priority then
+ahead = ahead + (isUrgent and 0 or urgent)
+elseif it.priority > own.priority then
+ahead = ahead + all
+else
+ahead = ahead + math.max(isUrgent and 0 or urgent, math.min(all, groups.older_in(it, than)))
+end
+end
+end
+return ahead
+end
+function admit.victim_for(own)
+if state.held == 0 then return nil end
+local ids = state.members(0, state.now, 100)
+local isFull = own.taken >= own.max
+for _, id in ipairs(ids) do
+local it = leases.read(id)
+if it.group == own.name then return it end
+if not isFull then
+local group = groups.find(it.group)
+if group.taken > group.min then return it end
+end
+end
+return nil
+end
+function admit.may_probe()
+if state.held > 0 or state.revoking == 0 or state.now < state.probeAfter or state.now < state.lookMax then return false end
+for _, id in ipairs(state.members(8796093022208, 8796093022207, 100)) do
+if state.now >= leases.read(id).endAt then return true end
+end
+return false
+end
+function admit.decide(own, older, ahead, ticket)
+local free, isWithin = state.room(), own.taken + older < own.max
+if ticket and tickets.has_claim(ticket.id) and state.count() + state.claims <= state.capped() then return 'room' end
+if free > 0 and isWithin and ahead < (ticket and free + state.capacity or free) then return 'room' end
+if ahead > 0 then return nil end
+if state.count() + state.claims < state.capped() then
+if isWithin and state.revoking > 0 and #state.members(8796093022208, state.now, 1) > 0 then return 'takeover' end
+local victim = admit.victim_for(own)
+if victim then return 'revoke', victim end
+end
+return isWithin and admit.may_probe() and 'probe' or nil
+end
+function admit.connect_after()
+if state.perSecond == 0 then return 0 end
+local interval = 1000 / state.perSecond
+return math.max(0, math.ceil(state.tat + interval - state.burst * interval - state.now))
+end
+function admit.census_for(id, wait)
+local isTurn = state.held == 0 or state.now >= state.quietUntil + math.floor(state.protectMs / 2)
+if not wait or not isTurn or state.count() >= state.capped() or control.is_census_out() then return {} end
+return control.take_census(id)
+end
+function admit.judge(id, group, order, ticket, wait)
+local older = groups.older_in(group, order)
+local it = { ahead = admit.claims_ahead(group, older, order), census = {} }
+it.because, it.forMs = control.ban()
+if it.because then
+it.census = admit.census_for(id, wait)
+it.how = it.census[1] and 'census' or nil
+return it
+end
+it.how, it.victim = admit.decide(group, older, it.ahead, ticket)
+local tooFar = admit.connect_after() - 5000
+if it.how and tooFar > 0 then it.how, it.because, it.forMs = nil, 'RATE', tooFar end
+return it
+end
+function admit.take_over(verdict)
+local duties = {}
+if verdict.how == 'census' then return duties end
+if verdict.how == 'revoke' then
+leases.revoke(verdict.victim, 'revoked')
+duties[1] = leases.duty_of(verdict.victim)
+end
+if verdict.how == 'probe' then return leases.take_duties(duties, 100, 8796093022207) end
+return leases.take_duties(duties, 2, state.now)
+end
+function admit.hold(id, holder, group, probe)
+local after = admit.connect_after()
+state.tat = state.perSecond > 0 and math.max(state.tat, state.now) + 1000 / state.perSecond or 0
+if control.phase() == 'half-open' then
+local failing, trying = control.lists()
+trying[#trying + 1] = { id, state.now + after + state.connectBoundMs }
+control.set_lists(failing, trying)
+end
+local it = leases.put(id, leases.next_fence(), holder, group, probe, '-', state.now + after + state.protectMs)
+leases.write(it)
+return it
+end
+function admit.retry_after(ahead)
+if ahead >= 8 then return 500 end
+local now = state.now
+return math.min(500, state.time_after(0, now, ahead) - now, state.time_after(8796093022208, now, ahead) - now)
+end`,
+  clock: `local function clock()
 local time = redis.pcall('TIME')
 if not time.err then
 return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 local moment = 4102444800000
-local left = redis.call('PTTL', KEYS[7])
+local left = redis.call('PTTL', KEYS[3])
 if left < 0 then
-redis.call('SET', KEYS[7], '')
-redis.call('PEXPIREAT', KEYS[7], moment)
-left = redis.call('PTTL', KEYS[7])
+redis.call('SET', KEYS[3], '')
+redis.call('PEXPIREAT', KEYS[3], moment)
+left = redis.call('PTTL', KEYS[3])
 end
 return moment - left
-end`;
-
-export const PRELUDE: string = `local STATE, HELD, RECORDS, REVOKING, QUEUE, ALIVE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local SCHEMA = 1
-local EPOCH, FENCES, STAMPS = 1767225600000, 1024, 8
-local REAP, PAGE, DUTIES, HINTS = 16, 100, 2, 8
-local POLL, RENEWALS, PROBE, PROBE_MAX = 500, 1000, 1000, 60000
-local COUNTERS = { 'now', 'clock', 'learnUntil', 'fence', 'stamp', 'flagged', 'held', 'revoking', 'lookMax', 'probeAfter', 'probeFailures' }
-local capacity, headroom, protectMs, idleMs, connectBoundMs, quantumMs, dutyMs, livenessMs, waitersMax
-local state, stored, spec = {}, {}, nil
-local now, waiters, expired = 0, 0, 0
-local function whole(value)
-return string.format('%.0f', value)
+end`,
+  control: `local control = {}
+function control.lists()
+if not control.breaker then
+local text = state.failures + state.trials > 0 and call('HGET', STATE, ' breaker')
+control.breaker = text and cmsgpack.unpack(text) or { {}, {} }
 end
-local function adopt(text)
-spec = text
-local values = {}
-for value in string.gmatch(text, '%d+') do values[#values + 1] = tonumber(value) end
-capacity, headroom, protectMs, idleMs, connectBoundMs, quantumMs, dutyMs, livenessMs, waitersMax = unpack(values)
+return control.breaker[1], control.breaker[2]
 end
-local function raise_bound(text)
-local bound = string.match(text, '^%d+,%d+,%d+,%d+,(%d+)')
-local more = bound - connectBoundMs
-if more <= 0 then return end
-adopt((string.gsub(spec, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. bound)))
-redis.call('HSET', STATE, 'spec', spec)
-if now < state.learnUntil then state.learnUntil = state.learnUntil + more end
+function control.set_lists(failing, trying)
+control.breaker = { failing, trying }
+state.failures, state.trials = #failing, #trying
+if state.failures + state.trials > 0 then
+call('HSET', STATE, ' breaker', cmsgpack.pack(control.breaker))
+else
+call('HDEL', STATE, ' breaker')
 end
-local function forget()
-redis.call('DEL', STATE, HELD, RECORDS, REVOKING, QUEUE, ALIVE)
 end
-local function create(text)
-forget()
-adopt(text)
-for _, name in ipairs(COUNTERS) do state[name] = 0 end
-state.now, state.clock = now, now
-state.learnUntil = now + protectMs + idleMs + connectBoundMs
-redis.call('HSET', STATE, 'schema', SCHEMA, 'spec', spec)
+function control.close_breaker()
+if state.openings + state.failures + state.trials == 0 then return end
+state.openings, state.openUntil, state.isAuth = 0, 0, 0
+control.set_lists({}, {})
 end
-local function count()
-return state.held + state.revoking
+function control.phase()
+return state.openings == 0 and 'closed' or state.now < state.openUntil and 'open' or 'half-open'
 end
-local function read(id)
-local text = redis.call('HGET', RECORDS, id)
+function control.open_breaker(auth)
+state.openings, state.isAuth = state.openings + 1, auth
+local base, most = 500, 15000
+if auth == 1 then base, most = 2000, 60000 end
+state.openUntil = state.now + math.min(most, base * 2 ^ (state.openings - 1))
+control.set_lists({}, {})
+end
+function control.end_learning()
+state.learnUntil = 0
+if state.farewells > 0 then call('HDEL', STATE, ' farewells') end
+state.farewells = 0
+end
+function control.has_left(id)
+if state.farewells == 0 then return false end
+return string.find(call('HGET', STATE, ' farewells'), ' ' .. id .. ' ', 1, true) ~= nil
+end
+function control.bid_farewell(id)
+if state.farewells >= 1000 or control.has_left(id) then return end
+call('HSET', STATE, ' farewells', (call('HGET', STATE, ' farewells') or ' ') .. id .. ' ')
+state.farewells = state.farewells + 1
+end
+function control.pause(forMs)
+state.control, state.pausedUntil = 1, forMs > 0 and state.now + forMs or 0
+end
+function control.paused_for()
+return state.control == 1 and state.pausedUntil > 0 and math.max(0, state.pausedUntil - state.now) or 0
+end
+function control.end_by_time()
+if state.learnUntil > 0 and state.now >= state.learnUntil then control.end_learning() end
+if state.control == 1 and state.pausedUntil > 0 and state.now >= state.pausedUntil then state.control = 0 end
+if state.trials == 0 then return end
+local _, trying = control.lists()
+for _, trial in ipairs(trying) do
+if trial[2] <= state.now then return control.open_breaker(state.isAuth) end
+end
+end
+function control.ban()
+local because, forMs
+if state.learnUntil > 0 then
+because, forMs = 'LEARNING', state.quietUntil - state.now
+elseif state.control == 1 then
+because, forMs = 'PAUSED', control.paused_for()
+elseif state.control == 2 then
+because, forMs = 'DRAINING', 0
+elseif state.openings > 0 and (state.now < state.openUntil or state.trials >= 2) then
+because, forMs = 'BREAKER', state.openUntil - state.now
+end
+return because, forMs and forMs > 0 and forMs or nil
+end
+function control.observe(id, holder, outcome)
+if outcome ~= 'refused' and outcome ~= 'auth' and outcome ~= 'unanswered' then
+if state.trials == 0 then return end
+local failing, trying = control.lists()
+local others = {}
+for _, trial in ipairs(trying) do
+if trial[1] ~= id then others[#others + 1] = trial end
+end
+return control.set_lists(failing, others)
+end
+local auth, now_is = outcome == 'auth' and 1 or 0, control.phase()
+if now_is == 'open' then return end
+if now_is == 'half-open' then return control.open_breaker(auth) end
+local failing, trying = control.lists()
+local recent, holders, distinct = {}, {}, 0
+for _, failure in ipairs(failing) do
+if failure[2] > state.now - 10000 then recent[#recent + 1] = failure end
+end
+recent[#recent + 1] = { holder, state.now }
+if #recent > 8 then table.remove(recent, 1) end
+for _, failure in ipairs(recent) do
+if not holders[failure[1]] then distinct = distinct + 1 end
+holders[failure[1]] = true
+end
+if (state.held == 0 and #recent or distinct) >= 3 then return control.open_breaker(auth) end
+control.set_lists(recent, trying)
+end
+function control.take_census(id)
+if state.learnUntil == 0 or state.now < state.quietUntil or state.now < state.censusUntil then return {} end
+state.censusUntil, state.censusToken = state.now + 5000, state.censusToken + 1
+call('HSET', STATE, ' census', id)
+return { state.epoch, state.censusToken }
+end
+function control.census_of(id)
+if state.learnUntil == 0 or state.now >= state.censusUntil or call('HGET', STATE, ' census') ~= id then return {} end
+return { state.epoch, state.censusToken }
+end
+function control.is_census_out()
+local ends = call('ZSCORE', TIMES, call('HGET', STATE, ' census') or '')
+ends = tonumber(ends or 0)
+return ends > state.now and ends < 8796093022208
+end
+function control.in_force()
+if state.version == 0 and state.control == 0 then return {} end
+return { state.spec, state.version, CONTROLS[state.control], control.paused_for() }
+end
+function control.restore(text, version, word, pausedFor)
+if text == '-' or version <= state.version then return end
+state.version = version
+for number, name in pairs(CONTROLS) do
+if name == word then state.control = number end
+end
+if state.control == 1 then control.pause(pausedFor) end
+state.apply_in_force(text)
+end`,
+  enter: `function state.enter()
+state.now, state.clockAt = state.now + math.max(0, at - state.clockAt), at
+state.isDue = state.now >= state.due
+control.end_by_time()
+leases.reap(16)
+tickets.serve()
+end
+function state.next_due()
+local ends = state.time_after(0, 0, 0) + state.idleMs
+if state.waiting + state.claims > 0 then ends = math.min(ends, state.time_after(26388279066624, 0, 0)) end
+if state.claims > 0 then ends = math.min(ends, state.time_after(17592186044416, 0, 0)) end
+return ends
+end
+function state.is_calm()
+return state.waiting + state.claims + state.revoking + state.learnUntil + state.control + state.version + state.staleBelow + state.openings + state.failures + state.trials + state.perSecond == 0
+end
+function state.done(reply)
+tickets.serve()
+groups.drop_empty()
+if state.isDue or state.due == 0 then state.due = state.next_due() end
+state.space, state.calm = state.capped() - state.headroom, state.is_calm() and 1 or 0
+local fields = { 'HSET', STATE, ' pulse', struct.pack('<ddddd', state.due, state.now, state.clockAt, state.fence, state.held) }
+local rest = struct.pack('<dddddddddddddddddddddddddddddddddddddddddd', state.calm, state.space, state.revoking, state.waiting, state.claims, state.capacity, state.headroom, state.protectMs, state.idleMs, state.connectBoundMs,
+state.quantumMs, state.dutyMs, state.livenessMs, state.waitersMax, state.claimMs, state.perSecond, state.burst, state.flagged, state.eligible, state.minima, state.groupCount, state.stamp, state.lookMax, state.probeAfter, state.probeFailures, state.epoch, state.learnUntil, state.quietUntil, state.censusUntil, state.censusToken, state.farewells,
+state.version, state.control, state.pausedUntil, state.foreign, state.staleBelow, state.tat, state.openings, state.openUntil, state.isAuth, state.failures, state.trials)
+if rest ~= loaded[3] then
+fields[5], fields[6] = ' rest', rest
+end
+groups.save(fields)
+call(unpack(fields))
+for _, it in ipairs(tickets.wakes) do
+call('PUBLISH', string.sub(STATE, 1, -6) .. 'wake:' .. it.holder, it.id)
+end
+return reply
+end
+if state.known then state.enter() end`,
+  'grant-fast': `local id, holder, groupName = ARGV[1], ARGV[2], ARGV[3]
+local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec', id, ' g' .. groupName)
+local at = clock()
+if #ARGV < 6 and loaded[6] and not loaded[5] and loaded[4] == ARGV[4] and loaded[1] == '2' then
+local calm, space, _, _, _, _, _, protectMs, idleMs = struct.unpack('<ddddddddd', loaded[3])
+local due, now, clockAt, fence, held = struct.unpack('<ddddd', loaded[2])
+if at > clockAt then now = now + at - clockAt end
+local taken, _, max = struct.unpack('<ddd', loaded[6])
+if calm == 1 and now < due and held < space and taken < max and call('ZCARD', TIMES) == held then
+fence = math.max(fence + 1, (now - 1767225600000) * 1024)
+local ends = now + protectMs
+if ends + idleMs < due then due = ends + idleMs end
+call('ZADD', TIMES, ends .. '', id)
+call('HSET', STATE, id, struct.pack('<dddBBBsss', fence, 0, now, 0, 0, 0, holder, groupName, '-'),
+' pulse', struct.pack('<ddddd', due, now, at, fence, held + 1),
+' g' .. groupName, struct.pack('<d', taken + 1) .. string.sub(loaded[6], 9))
+return held + 1 < space and fence or -fence
+end
+end`,
+  groups: `local groups = { loaded = {}, isRenamed = false }
+function groups.list_names()
+local names = groups.names
+if not names then
+names = {}
+groups.names = names
+local text = state.groupCount > 0 and call('HGET', STATE, ' names') or ''
+for name in string.gmatch(text, '%S+') do names[#names + 1] = name end
+end
+return names
+end
+function groups.find(name)
+local it = groups.loaded[name]
+if it then return it end
+local text = call('HGET', STATE, ' g' .. name)
 if not text then return nil end
-local it = {}
-it.fence, it.turn, it.holder, it.group, it.grantedAt, it.probe, it.flag, it.session, it.reason, it.revokedAt, it.lookAt, it.endAt =
-string.match(text, '^(%d+) (%d+) (%S+) (%S+) (%d+) ([01]) ([01]) (%S+) ?(%S*) ?(%d*) ?(%d*) ?(%d*)$')
-it.isRevoking = it.reason ~= ''
+it = { name = name, text = text }
+it.taken, it.min, it.max, it.priority, it.waiting, it.flagged, it.version, it.place = struct.unpack('<dddddddd', text)
+groups.loaded[name] = it
 return it
 end
-local function write(id, it)
-local text = table.concat({ it.fence, it.turn, it.holder, it.group, it.grantedAt, it.probe, it.flag, it.session }, ' ')
-if it.isRevoking then
-text = text .. ' ' .. table.concat({ it.reason, it.revokedAt, it.lookAt, it.endAt }, ' ')
-end
-redis.call('HSET', RECORDS, id, text)
-end
-local function owned(id, holder, fence)
-local it = read(id)
-if it and not it.isRevoking and it.holder == holder and it.fence == fence then return it end
-return nil, it and it.isRevoking and it.reason or 'unknown'
-end
-local function hold(id, holder, group, isProbe)
-state.fence = math.max(state.fence + 1, (now - EPOCH) * FENCES)
-local it = { fence = whole(state.fence), turn = '0', holder = holder, group = group, grantedAt = whole(now) }
-it.probe, it.flag, it.session = isProbe and '1' or '0', '0', '-'
-write(id, it)
-redis.call('ZADD', HELD, now + protectMs, id)
-state.held = state.held + 1
+function groups.of(name, min, max, priority, limit)
+local it = groups.find(name)
+if it then return it end
+if state.groupCount >= 64 - 1 and name ~= '~' then return groups.of('~', 0, 1000000000, 0, 0) end
+if state.minima + min > limit then min = 0 end
+it = { name = name, taken = 0, min = min, max = max, priority = priority, waiting = 0, flagged = 0, version = 0, place = -1 }
+groups.loaded[name] = it
+table.insert(groups.list_names(), name)
+state.groupCount, state.minima, groups.isRenamed = state.groupCount + 1, state.minima + min, true
 return it
 end
-local function bind(it, session)
-if it.session ~= '-' or session == '-' then return false end
+function groups.all()
+local all = {}
+for i, name in ipairs(groups.list_names()) do all[i] = groups.find(name) end
+return all
+end
+function groups.urgent_of(it)
+return math.min(it.waiting, math.max(0, it.min - it.taken))
+end
+function groups.eligible_of(it)
+return math.min(it.waiting, math.max(0, it.max - it.taken))
+end
+function groups.change(it, taken, waits)
+state.eligible = state.eligible - groups.eligible_of(it)
+it.taken, it.waiting, state.waiting = it.taken + taken, it.waiting + waits, state.waiting + waits
+state.eligible = state.eligible + groups.eligible_of(it)
+end
+function groups.place_of(it)
+if it.place >= 0 then return 1125899906842624 + it.place * 17592186044416 end
+local used, place = {}, 0
+for _, other in ipairs(state.waiting > 0 and groups.all() or {}) do used[other.place] = true end
+while used[place] do place = place + 1 end
+it.place = place
+return 1125899906842624 + place * 17592186044416
+end
+function groups.older_in(it, than)
+if it.waiting == 0 then return 0 end
+local first = groups.place_of(it)
+return call('ZCOUNT', TIMES, whole(first), '(' .. whole(first + than))
+end
+function groups.drop_empty()
+for name, it in pairs(groups.loaded) do
+if it.taken == 0 and it.waiting == 0 and it.version == 0 then
+groups.loaded[name], state.groupCount, state.minima, groups.isRenamed = nil, state.groupCount - 1, state.minima - it.min, true
+if it.text then call('HDEL', STATE, ' g' .. name) end
+for i, each in ipairs(groups.list_names()) do
+if each == name then table.remove(groups.names, i) break end
+end
+end
+end
+end
+function groups.save(fields)
+for name, it in pairs(groups.loaded) do
+if it.waiting == 0 then it.place = -1 end
+local text = struct.pack('<dddddddd', it.taken, it.min, it.max, it.priority, it.waiting, it.flagged, it.version, it.place)
+if text ~= it.text then
+fields[#fields + 1] = ' g' .. name
+fields[#fields + 1] = text
+end
+end
+if not groups.isRenamed then return end
+fields[#fields + 1] = ' names'
+fields[#fields + 1] = table.concat(groups.names, ' ')
+end`,
+  keys: `local STATE, TIMES = KEYS[1], KEYS[2]
+local call = redis.call`,
+  leases: `local LOSSES, LOSS = { 'revoked', 'expired', 'abandoned' }, { revoked = 1, expired = 2, abandoned = 3 }
+local leases = {}
+state.expired = 0
+function leases.decode(id, text)
+local it, next = { id = id }, nil
+it.fence, it.turn, it.grantedAt, it.probe, it.flag, it.loss, it.holder, it.group, it.session, next = struct.unpack('<dddBBBsss', text)
+if it.loss > 0 then it.revokedAt, it.lookAt, it.endAt = struct.unpack('<ddd', text, next) end
+return it
+end
+function leases.read(id)
+local text = call('HGET', STATE, id)
+return text and leases.decode(id, text) or nil
+end
+function leases.write(it)
+local text = struct.pack('<dddBBBsss', it.fence, it.turn, it.grantedAt, it.probe, it.flag, it.loss, it.holder, it.group, it.session)
+if it.loss > 0 then text = text .. struct.pack('<ddd', it.revokedAt, it.lookAt, it.endAt) end
+call('HSET', STATE, it.id, text)
+end
+function leases.owned(id, holder, itsFence)
+local it = leases.read(id)
+if not it or it.loss > 0 then return nil, it and LOSSES[it.loss] or 'unknown', it end
+if it.fence ~= itsFence or (it.holder ~= holder and it.holder ~= '?') then return nil, 'unknown', it end
+return it, nil, it
+end
+function leases.ends_of(id)
+return tonumber(call('ZSCORE', TIMES, id))
+end
+function leases.protect(id, ends)
+call('ZADD', TIMES, ends, id)
+state.due = math.min(state.due, ends + state.idleMs)
+end
+function leases.next_fence()
+return math.max(state.fence + 1, (state.now - 1767225600000) * 1024)
+end
+function leases.put(id, itsFence, holder, group, probe, session, ends)
+local it = { id = id, fence = itsFence, turn = 0, grantedAt = state.now, probe = probe, flag = 0, loss = 0,
+holder = holder, group = group.name, session = session }
+state.fence, state.held = math.max(state.fence, itsFence), state.held + 1
+leases.protect(id, ends)
+groups.change(group, 1, 0)
+return it
+end
+function leases.bind(it, session)
+if it.session ~= '-' or session == '-' then return end
 it.session = session
-return true
+control.close_breaker()
 end
-local function unflag(it)
-if it.flag == '1' then state.flagged = state.flagged - 1 end
-it.flag = '0'
+function leases.unflag(it)
+if it.flag == 0 then return end
+local group = groups.find(it.group)
+it.flag, state.flagged, group.flagged = 0, state.flagged - 1, group.flagged - 1
 end
-local function flag_if_wanted(it)
-if it.flag == '1' or now - it.grantedAt < quantumMs then return end
-if state.flagged < waiters or (headroom == 0 and count() >= capacity) then
-it.flag = '1'
-state.flagged = state.flagged + 1
+function leases.should_yield(it, group)
+if state.control == 2 or state.flagged < state.count() - state.capped() then return true end
+if it.fence < state.staleBelow and state.flagged < math.max(1, state.headroom) then return true end
+if state.now - it.grantedAt < state.quantumMs then return false end
+if group.taken >= group.max and group.flagged < group.waiting then return true end
+if (group.waiting > 0 or group.taken > group.min) and state.flagged < state.eligible - math.max(0, state.room()) then return true end
+return state.headroom == 0 and state.count() >= state.capped()
 end
+function leases.flag_if_wanted(it)
+if it.flag == 1 then return end
+local group = groups.find(it.group)
+if not leases.should_yield(it, group) then return end
+it.flag, state.flagged, group.flagged = 1, state.flagged + 1, group.flagged + 1
 end
-local function probe_failed(failuresBefore)
-state.probeFailures = failuresBefore + 1
-state.probeAfter = now + math.min(PROBE_MAX, PROBE * 2 ^ math.max(0, state.probeFailures - 1))
+function leases.probe_failed(before)
+state.probeFailures = before + 1
+state.probeAfter = state.now + math.min(60000, 1000 * 2 ^ math.max(0, state.probeFailures - 1))
 end
-local function revoke(id, it, reason)
-local ended = math.min(now, tonumber(redis.call('ZSCORE', HELD, id)))
-local connectOver = (reason == 'abandoned' and now or ended) + connectBoundMs
-local isBound = it.session ~= '-'
-local lookAt = isBound and 0 or connectOver
-unflag(it)
-it.isRevoking, it.reason, it.revokedAt, it.lookAt = true, reason, whole(now), whole(lookAt)
-it.endAt = whole(isBound and ended + idleMs + connectBoundMs or connectOver)
-redis.call('ZREM', HELD, id)
-redis.call('ZADD', REVOKING, math.max(now, lookAt), id)
-write(id, it)
-state.held, state.revoking = state.held - 1, state.revoking + 1
-state.lookMax = math.max(state.lookMax, lookAt)
-if it.probe == '1' and not isBound then probe_failed(state.probeFailures) end
+function leases.remove_held(it)
+leases.unflag(it)
+call('ZREM', TIMES, it.id)
+state.held = state.held - 1
+groups.change(groups.find(it.group), -1, 0)
 end
-local function forget_ticket(id)
-redis.call('ZREM', ALIVE, id)
-if redis.call('ZREM', QUEUE, id) == 0 then return false end
-waiters = waiters - 1
-return true
+function leases.free_duty(it)
+call('ZADD', TIMES, 8796093022208 + math.max(state.now, it.lookAt), it.id)
 end
-local function reap(limit)
-if state.held > 0 then
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', HELD, '-inf', now - idleMs, 'LIMIT', 0, limit)) do
-revoke(id, read(id), 'expired')
-expired = expired + 1
+function leases.revoke(it, reason)
+local ended, isBound = math.min(state.now, leases.ends_of(it.id)), it.session ~= '-'
+local connectOver = (reason == 'abandoned' and state.now or ended) + state.connectBoundMs
+leases.remove_held(it)
+it.loss, it.revokedAt, it.lookAt = LOSS[reason], state.now, isBound and 0 or connectOver
+it.endAt = isBound and ended + state.idleMs + state.connectBoundMs or connectOver
+leases.free_duty(it)
+leases.write(it)
+state.revoking, state.lookMax = state.revoking + 1, math.max(state.lookMax, it.lookAt)
+if it.probe == 1 and not isBound then leases.probe_failed(state.probeFailures) end
 end
-end
-if waiters == 0 then return end
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', ALIVE, '-inf', now, 'LIMIT', 0, limit)) do forget_ticket(id) end
-end
-local function remove(id, it)
-redis.call('HDEL', RECORDS, id)
-if it.isRevoking then
-redis.call('ZREM', REVOKING, id)
+function leases.remove_revoking(it)
+call('HDEL', STATE, it.id)
+call('ZREM', TIMES, it.id)
 state.revoking, state.probeFailures, state.probeAfter = state.revoking - 1, 0, 0
 if state.revoking == 0 then state.lookMax = 0 end
-else
-unflag(it)
-redis.call('ZREM', HELD, id)
-state.held = state.held - 1
+end
+function leases.reap(limit)
+if state.held > 0 and state.now >= state.due then
+for _, id in ipairs(state.members(0, state.now - state.idleMs, limit)) do
+leases.revoke(leases.read(id), 'expired')
+state.expired = state.expired + 1
 end
 end
-local function duty_of(id, it)
-local wait = math.max(0, it.lookAt - now)
-redis.call('ZADD', REVOKING, now + wait + dutyMs, id)
-return { id, tonumber(it.fence), it.session, wait }
+if state.now >= state.due then tickets.reap(limit) end
+local surplus = math.min(limit, state.control == 2 and state.held or state.debt() - state.revoking)
+if surplus <= 0 then return end
+for _, id in ipairs(state.members(0, state.now, surplus)) do leases.revoke(leases.read(id), 'revoked') end
 end
-local function take_duties(duties, limit, due)
+function leases.duty_of(it)
+local wait = math.max(0, it.lookAt - state.now)
+call('ZADD', TIMES, 8796093022208 + state.now + wait + state.dutyMs, it.id)
+return { it.id, it.fence, it.session, wait }
+end
+function leases.take_duties(duties, limit, upTo)
 if state.revoking == 0 or #duties >= limit then return duties end
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', REVOKING, '-inf', due, 'LIMIT', 0, limit - #duties)) do
-duties[#duties + 1] = duty_of(id, read(id))
+for _, id in ipairs(state.members(8796093022208, upTo, limit - #duties)) do
+duties[#duties + 1] = leases.duty_of(leases.read(id))
 end
 return duties
 end
-local function may_probe()
-if state.held > 0 or state.revoking == 0 or now < state.probeAfter or now < state.lookMax then return false end
-for _, id in ipairs(redis.call('ZRANGE', REVOKING, 0, PAGE - 1)) do
-if now >= tonumber(read(id).endAt) then return true end
+function leases.pressure(group)
+local free = state.room()
+local isAtMax = group and group.taken >= group.max and group.waiting > 0
+return (state.eligible > math.max(0, free) or isAtMax or free <= 0 or state.control == 2) and 1 or 0
 end
-return false
-end
-local function next_after(key, skip)
-local found = redis.call('ZRANGEBYSCORE', key, '(' .. whole(now), '+inf', 'WITHSCORES', 'LIMIT', skip, 1)[2]
-return found and tonumber(found) or math.huge
-end
-local function retry_after(ahead)
-if ahead >= HINTS then return POLL end
-return math.min(POLL, next_after(HELD, ahead) - now, next_after(REVOKING, ahead) - now)
-end
-local function pressure()
-return (waiters > 0 or count() >= capacity - headroom) and 1 or 0
-end
-local function renew_after()
-local longest = math.floor(protectMs / 3)
-if waiters == 0 then return longest end
-return math.min(longest, math.max(math.floor(protectMs / 20), math.ceil(state.held * 1000 / RENEWALS)))
-end
-local function is_whole()
-local expected = (state.held > 0 and 1 or 0) + (state.revoking > 0 and 1 or 0) + (count() > 0 and 1 or 0)
-return redis.call('EXISTS', HELD, REVOKING, RECORDS) == expected
-end
-local function enter()
-local values = redis.call('HMGET', STATE, 'schema', 'spec', unpack(COUNTERS))
+function leases.renew_after()
+local longest = math.floor(state.protectMs / 3)
+if state.waiting == 0 then return longest end
+return math.min(longest, math.max(math.floor(state.protectMs / 20), math.ceil(state.held * 1000 / 1000)))
+end`,
+  load: `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec')
+local at = clock()`,
+  'release-fast': `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec', ARGV[2])
 local at = clock()
-now = at
-if not values[1] then return false end
-if tonumber(values[1]) > SCHEMA then return false, { 'upgrade', tonumber(values[1]) } end
-for i, name in ipairs(COUNTERS) do
-stored[name] = values[i + 2]
-state[name] = tonumber(values[i + 2])
+if #ARGV == 4 and loaded[5] and loaded[1] == '2' and (ARGV[4] == 'closed' or ARGV[4] == 'unused') then
+local calm = struct.unpack('<d', loaded[3])
+local due, now, clockAt, top, held = struct.unpack('<ddddd', loaded[2])
+if at > clockAt then now = now + at - clockAt end
+local fence, _, _, probe, flag, loss, holder, groupName = struct.unpack('<dddBBBsss', loaded[5])
+if calm == 1 and now < due and probe + flag + loss == 0 and holder == ARGV[1] and fence == tonumber(ARGV[3]) then
+local group = call('HGET', STATE, ' g' .. groupName)
+local taken, _, _, _, _, _, version = struct.unpack('<ddddddd', group)
+if taken + version > 1 and call('ZREM', TIMES, ARGV[2]) == 1 then
+call('HDEL', STATE, ARGV[2])
+call('HSET', STATE, ' pulse', struct.pack('<ddddd', due, now, at, top, held - 1),
+' g' .. groupName, struct.pack('<d', taken - 1) .. string.sub(group, 9))
+return 'released'
 end
-if not is_whole() then
-forget()
-state, stored = {}, {}
-return false
 end
-adopt(values[2])
-now = state.now + math.max(0, at - state.clock)
-state.now, state.clock = now, at
-waiters = redis.call('ZCARD', QUEUE)
-if waiters > 0 and redis.call('ZCARD', ALIVE) ~= waiters then
-redis.call('DEL', QUEUE, ALIVE)
-waiters = 0
+end`,
+  'renew-fast': `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec')
+local at = clock()`,
+  state: `local state = {}
+if loaded[1] and tonumber(loaded[1]) > 2 then return { 'upgrade', tonumber(loaded[1]) } end
+state.known = loaded[1] == '2'
+function state.forget()
+call('DEL', STATE, TIMES)
 end
-reap(REAP)
+if state.known then
+local _, _, _, _, held = struct.unpack('<ddddd', loaded[2])
+local _, _, revoking, waiting, claims = struct.unpack('<ddddd', loaded[3])
+state.known = call('ZCARD', TIMES) == held + revoking + 2 * (waiting + claims)
+end
+if loaded[1] and not state.known then
+state.forget()
+loaded = {}
+end
+state.spec = loaded[4]
+state.due, state.now, state.clockAt, state.fence, state.held = struct.unpack('<ddddd', loaded[2] or string.rep('\\0', 40))
+state.calm, state.space, state.revoking, state.waiting, state.claims,
+state.capacity, state.headroom, state.protectMs, state.idleMs, state.connectBoundMs, state.quantumMs, state.dutyMs, state.livenessMs, state.waitersMax, state.claimMs, state.perSecond, state.burst,
+state.flagged, state.eligible, state.minima, state.groupCount,
+state.stamp, state.lookMax, state.probeAfter, state.probeFailures,
+state.epoch, state.learnUntil, state.quietUntil, state.censusUntil, state.censusToken, state.farewells,
+state.version, state.control, state.pausedUntil, state.foreign, state.staleBelow, state.tat,
+state.openings, state.openUntil, state.isAuth, state.failures, state.trials = struct.unpack('<dddddddddddddddddddddddddddddddddddddddddd', loaded[3] or string.rep('\\0', 336))
+local CONTROLS = { [0] = 'open', 'paused', 'draining' }
+local function whole(value)
+return string.format('%.0f', value)
+end
+function state.members(band, upTo, limit)
+return call('ZRANGEBYSCORE', TIMES, band, band + upTo, 'LIMIT', 0, limit)
+end
+function state.time_after(band, than, skip)
+local found = call('ZRANGEBYSCORE', TIMES, '(' .. whole(band + than), band + 8796093022207, 'WITHSCORES', 'LIMIT', skip, 1)[2]
+return found and tonumber(found) - band or math.huge
+end
+function state.read_settings(text)
+state.spec = text
+local values = {}
+for value in string.gmatch(text, '%d+') do values[#values + 1] = tonumber(value) end
+state.capacity, state.headroom, state.protectMs, state.idleMs, state.connectBoundMs, state.quantumMs, state.dutyMs, state.livenessMs, state.waitersMax, state.claimMs, state.perSecond, state.burst =
+unpack(values)
+call('HSET', STATE, ' spec', text)
+state.due = 0
+end
+function state.raise_bound(text)
+local bound = string.match(text, '^%d+,%d+,%d+,%d+,(%d+)')
+local more = bound - state.connectBoundMs
+if more <= 0 then return end
+state.read_settings((string.gsub(state.spec, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. bound)))
+if state.learnUntil > 0 then state.learnUntil, state.quietUntil = state.learnUntil + more, state.quietUntil + more end
+end
+function state.apply_in_force(text)
+local own = string.format('%.0f', state.connectBoundMs)
+state.read_settings((string.gsub(text, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. own)))
+state.raise_bound(text)
+end
+function state.create(text)
+state.known, state.now, state.clockAt, state.epoch = true, at, at, at
+call('HSET', STATE, 'schema', 2)
+state.read_settings(text)
+state.learnUntil = state.now + state.protectMs + state.idleMs + state.connectBoundMs
+state.quietUntil = state.now + math.max(state.connectBoundMs + (state.perSecond > 0 and 5000 or 0), state.dutyMs)
+end
+function state.capped()
+return math.max(0, state.capacity - state.foreign)
+end
+function state.count()
+return state.held + state.revoking
+end
+function state.debt()
+return math.max(0, state.held + state.revoking - state.capped())
+end
+function state.room()
+return state.capped() - state.headroom - state.held - state.revoking - state.claims
+end`,
+  tickets: `local tickets = { wakes = {} }
+function tickets.read(id)
+local text = state.waiting + state.claims > 0 and call('HGET', STATE, ' t' .. id)
+if not text then return nil end
+local it = { id = id }
+it.stamp, it.listens, it.group, it.holder = struct.unpack('<dBss', text)
+return it
+end
+function tickets.write(it)
+call('HSET', STATE, ' t' .. it.id, struct.pack('<dBss', it.stamp, it.listens, it.group, it.holder))
+end
+function tickets.has_claim(id)
+return state.claims > 0 and tonumber(call('ZSCORE', TIMES, ' ' .. id)) < 1125899906842624
+end
+function tickets.keep_alive(id)
+local ends = state.now + state.livenessMs
+call('ZADD', TIMES, 26388279066624 + ends, '  ' .. id)
+state.due = math.min(state.due, ends)
+end
+function tickets.enqueue(it, group)
+call('ZADD', TIMES, groups.place_of(group) + it.stamp, ' ' .. it.id)
+groups.change(group, 0, 1)
+end
+function tickets.add(id, order, listens, group, holder)
+local it = { id = id, stamp = order, listens = listens, group = group.name, holder = holder }
+tickets.write(it)
+tickets.enqueue(it, group)
+end
+function tickets.claim(it)
+local ends = state.now + state.claimMs
+groups.change(groups.find(it.group), 1, -1)
+call('ZADD', TIMES, 17592186044416 + ends, ' ' .. it.id)
+state.claims, state.due = state.claims + 1, math.min(state.due, ends)
+tickets.wakes[#tickets.wakes + 1] = it
+end
+function tickets.unclaim(group)
+groups.change(group, -1, 0)
+state.claims = state.claims - 1
+end
+function tickets.forget(id)
+local it = tickets.read(id)
+if not it then return false end
+local group = groups.find(it.group)
+if tickets.has_claim(id) then tickets.unclaim(group) else groups.change(group, 0, -1) end
+call('ZREM', TIMES, ' ' .. id, '  ' .. id)
+call('HDEL', STATE, ' t' .. id)
 return true
 end
-local function done(reply)
-local changed = {}
-for _, name in ipairs(COUNTERS) do
-local value = state[name] and whole(state[name])
-if value and value ~= stored[name] then
-changed[#changed + 1] = name
-changed[#changed + 1] = value
+function tickets.reap(limit)
+if state.waiting + state.claims == 0 then return end
+for _, member in ipairs(state.members(26388279066624, state.now, limit)) do tickets.forget(string.sub(member, 3)) end
+if state.claims == 0 then return end
+for _, member in ipairs(state.members(17592186044416, state.now, limit)) do
+local it = tickets.read(string.sub(member, 2))
+local group = groups.find(it.group)
+it.listens = 0
+tickets.write(it)
+tickets.unclaim(group)
+tickets.enqueue(it, group)
 end
 end
-if #changed > 0 then redis.call('HSET', STATE, unpack(changed)) end
-return reply
-end`;
+function tickets.is_better(one, other)
+if one.isUrgent ~= other.isUrgent then return one.isUrgent end
+if one.group.priority ~= other.group.priority then return one.group.priority > other.group.priority end
+if one.stamp ~= other.stamp then return one.stamp < other.stamp end
+return one.id < other.id
+end
+function tickets.choose(limit)
+local lines, chosen = {}, {}
+for _, group in ipairs(groups.all()) do
+if group.waiting > 0 then
+local first = groups.place_of(group)
+local last = '(' .. whole(first + 17592186044416)
+lines[#lines + 1] = { group = group, served = 0, first = first,
+ids = call('ZRANGEBYSCORE', TIMES, first, last, 'WITHSCORES', 'LIMIT', 0, limit) }
+end
+end
+while #chosen < limit do
+local best
+for _, line in ipairs(lines) do
+local group, id, taken = line.group, line.ids[2 * line.served + 1], line.group.taken + line.served
+if id and taken < group.max then
+local one = { id = id, group = group, line = line, isUrgent = taken < group.min,
+stamp = tonumber(line.ids[2 * line.served + 2]) - line.first }
+if not best or tickets.is_better(one, best) then best = one end
+end
+end
+if not best then break end
+best.line.served = best.line.served + 1
+chosen[#chosen + 1] = string.sub(best.id, 2)
+end
+return chosen
+end
+function tickets.serve()
+local limit = math.min(state.room(), 16)
+if limit <= 0 or state.eligible == 0 or state.openings > 0 or control.ban() then return end
+for _, id in ipairs(tickets.choose(limit)) do
+local it = tickets.read(id)
+if it.listens == 1 then tickets.claim(it) end
+end
+end`,
+} as const;
 
+/** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: '08fabb6fca27f4e1000e4e742a054ce8e84abe5c',
-    body: `local known, upgrade = enter()
-if upgrade then return upgrade end
-local holder, reply = ARGV[1], { 'done' }
-local function bind_late(id, it, session)
-if not bind(it, session) then return end
-if tonumber(redis.call('ZSCORE', REVOKING, id)) == tonumber(it.lookAt) then redis.call('ZADD', REVOKING, now, id) end
-it.lookAt, it.endAt = '0', whole(now + idleMs + connectBoundMs)
-write(id, it)
+    sha1: '681f1adc02f07e173a5f3bf7aca5a73bd1956e5b',
+    uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `local holder, reply = ARGV[1], { 'done' }
+local function bind_late(it, session)
+if it.session ~= '-' or session == '-' then return end
+it.session, it.endAt = session, state.now + state.idleMs + state.connectBoundMs
+local isFree = tonumber(call('ZSCORE', TIMES, it.id)) == 8796093022208 + it.lookAt
+it.lookAt = 0
+if isFree then leases.free_duty(it) end
+leases.write(it)
 end
-local function abandon(id, fence, session)
-local it = known and read(id)
-if not it or it.holder ~= holder or it.fence ~= fence then return 'unknown' end
-if it.isRevoking then
-bind_late(id, it, session)
-else
-bind(it, session)
-revoke(id, it, 'abandoned')
-end
+local function abandon(id, itsFence, session, outcome)
+if not state.known then return 'unknown' end
+local it, _, record = leases.owned(id, holder, itsFence)
+if it then
+leases.bind(it, session)
+leases.revoke(it, 'abandoned')
+control.observe(id, it.holder, outcome)
 return 'abandoned'
 end
-for i = 2, #ARGV, 3 do reply[#reply + 1] = abandon(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
-return known and done(reply) or reply`,
+if not record or record.loss == 0 or record.holder ~= holder or record.fence ~= itsFence then return 'unknown' end
+bind_late(record, session)
+return 'abandoned'
+end
+for i = 2, #ARGV, 4 do
+reply[#reply + 1] = abandon(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3])
+end
+return state.known and state.done(reply) or reply`,
+  },
+  adopt: {
+    sha1: '6686c38140271803d40c2a4ca4c04a6d6e009e36',
+    uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `if not state.known then return { 'done', 'refused' } end
+if tonumber(ARGV[1]) ~= state.epoch or state.learnUntil > 0 and tonumber(ARGV[2]) ~= state.censusToken then return state.done({ 'done', 'refused' }) end
+for i = 5, #ARGV, 3 do
+local id = ARGV[i]
+if not leases.read(id) and not control.has_left(id) then
+local group = groups.of('unknown', 0, 1000000000, 0, 0)
+leases.write(leases.put(id, tonumber(ARGV[i + 1]), '?', group, 0, ARGV[i + 2], state.now + state.protectMs))
+end
+end
+if ARGV[3] == '1' then
+state.foreign = tonumber(ARGV[4])
+control.end_learning()
+end
+return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: '1c431e5db6ea2453e9d957913039c0e3e0c6d246',
-    body: `local known, upgrade = enter()
-if upgrade then return upgrade end
-if not known then create(ARGV[1]) end
-raise_bound(ARGV[1])
-if ARGV[2] == '1' then state.learnUntil = now end
-return done({ known and 'exists' or 'created', spec, math.max(0, state.learnUntil - now) })`,
+    sha1: 'ec6dfa50e579730300be905642f9d654adbaf0b4',
+    uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `local wasKnown = state.known
+if not state.known then
+state.create(ARGV[1])
+state.enter()
+end
+state.raise_bound(ARGV[1])
+if ARGV[2] == '1' then control.end_learning() end
+return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, state.learnUntil - state.now) })`,
   },
   forget: {
-    sha1: '06610b4bf2dff5a071775225b02118b06df5e67f',
-    body: `local _, upgrade = enter()
-if upgrade then return upgrade end
-forget()
+    sha1: '05be73dbfbb08d75d547968ccc88d370a89a48c8',
+    uses: ['keys', 'clock', 'load', 'state'],
+    body: `state.forget()
 return { 'done' }`,
   },
   grant: {
-    sha1: 'fb57147938b896ff973737cf4a22cb0c308114e6',
-    body: `local id, again, asked, holder, group, wait = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6] == '1'
-local known, upgrade = enter()
-if upgrade then return upgrade end
-if not known then create(ARGV[7]) end
-local differ = ARGV[7] ~= spec and 1 or 0
-if differ == 1 then raise_bound(ARGV[7]) end
-local function granted(it, duties)
-local protect = math.max(0, tonumber(redis.call('ZSCORE', HELD, id)) - now)
-return done({ 'granted', tonumber(it.fence), protect, idleMs, 0, renew_after(), dutyMs, tonumber(it.probe), pressure(), differ, duties })
+    sha1: '60b7ea3788ef8b72851ac4b61c09d8bf9e284595',
+    uses: ['keys', 'clock', 'grant-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
+    body: `local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
+local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
+local min, max, priority = string.match(ARGV[10] or '-', '^(%d+),(%d+),(%d+)$')
+if not state.known then
+state.create(ARGV[4])
+state.enter()
 end
-local it = read(id)
-if it and it.isRevoking then return done({ 'lost', it.reason }) end
-if it and it.holder ~= holder then return done({ 'lost', 'unknown' }) end
-if it then return granted(it, {}) end
-local ticket = waiters > 0 and tonumber(redis.call('ZSCORE', QUEUE, id) or nil) or nil
-if again and not ticket then return done({ 'lost', 'unknown' }) end
-if now < state.learnUntil then return done({ 'denied', 'LEARNING', state.learnUntil - now }) end
-local upcoming = math.max(state.stamp + 1, (now - EPOCH) * STAMPS)
-local stamp = ticket or (asked > 0 and asked < upcoming and asked or upcoming)
-local ahead = ticket and redis.call('ZRANK', QUEUE, id) or waiters > 0 and redis.call('ZCOUNT', QUEUE, '-inf', '(' .. whole(stamp)) or 0
-local room = capacity - headroom - count()
-local how, duties, limit, due = 'none', {}, DUTIES, now
-if room > 0 and ahead < (ticket and room + capacity or 1) then
-how = 'room'
-elseif ahead == 0 then
-local free = state.revoking > 0 and redis.call('ZRANGEBYSCORE', REVOKING, '-inf', now, 'LIMIT', 0, 1)[1]
-local victim = state.held > 0 and redis.call('ZRANGEBYSCORE', HELD, '-inf', now, 'LIMIT', 0, 1)[1]
-if count() < capacity and free then
-how = 'takeover'
-elseif count() < capacity and victim then
-how = 'revoke'
-local loser = read(victim)
-revoke(victim, loser, 'revoked')
-duties[1] = duty_of(victim, loser)
-elseif may_probe() then
-how, limit, due = 'probe', PAGE, '+inf'
+state.raise_bound(ARGV[4])
+local function differ(group)
+local isOther = min and (group.min ~= tonumber(min) or group.max ~= tonumber(max) or group.priority ~= tonumber(priority))
+return (isOther or ARGV[4] ~= state.spec) and 1 or 0
 end
+local function granted(it, duties, census)
+local protect, group = math.max(0, leases.ends_of(id) - state.now), groups.find(it.group)
+return state.done({ 'granted', it.fence, protect, state.idleMs, math.max(0, protect - state.protectMs), leases.renew_after(), state.dutyMs, it.probe,
+leases.pressure(group), differ(group), duties, control.in_force(), census })
 end
-if how ~= 'none' then
-take_duties(duties, limit, due)
-if ticket then forget_ticket(id) end
-return granted(hold(id, holder, group, how == 'probe'), duties)
+local it = leases.read(id)
+if it and it.loss > 0 then return state.done({ 'lost', LOSSES[it.loss] }) end
+if it and it.holder ~= holder then return state.done({ 'lost', 'unknown' }) end
+if it then return granted(it, {}, control.census_of(id)) end
+local ticket = tickets.read(id)
+if again and not ticket then return state.done({ 'lost', 'unknown' }) end
+local group = ticket and groups.find(ticket.group)
+or groups.of(groupName, tonumber(min or 0), tonumber(max or 1000000000), tonumber(priority or 0), state.capacity - state.headroom)
+local upcoming = math.max(state.stamp + 1, (state.now - 1767225600000) * 8)
+local order = ticket and ticket.stamp or asked > 0 and asked < upcoming and asked or upcoming
+local verdict = admit.judge(id, group, order, ticket, wait)
+local because, forMs, ahead = verdict.because, verdict.forMs, verdict.ahead
+if verdict.how then
+local duties = admit.take_over(verdict)
+local lease = admit.hold(id, holder, group, verdict.how == 'probe' and 1 or 0)
+if ticket then tickets.forget(id) end
+return granted(lease, duties, verdict.census)
 end
-local retry = retry_after(ahead)
-if not ticket then
-if not wait then return done({ 'denied', 'FULL', retry }) end
-if waiters >= waitersMax then return done({ 'denied', 'QUEUE_FULL', retry }) end
-state.stamp = math.max(state.stamp, stamp)
-if waiters == 0 then redis.call('DEL', ALIVE) end
-redis.call('ZADD', QUEUE, stamp, id)
-waiters = waiters + 1
+local hint = because and (forMs or 500) or admit.retry_after(ahead)
+if wait and forMs and waitMs and forMs > waitMs then
+if ticket then tickets.forget(id) end
+return state.done({ 'denied', 'DEADLINE_NEAR', hint, because })
 end
-redis.call('ZADD', ALIVE, now + livenessMs, id)
-return done({ 'queued', ahead + 1, stamp, retry, pressure(), differ })`,
+if ticket then
+ticket.listens = listens
+tickets.write(ticket)
+else
+if not wait then return state.done({ 'denied', because or 'FULL', hint, '-' }) end
+if state.waiting + state.claims >= state.waitersMax then return state.done({ 'denied', 'QUEUE_FULL', hint, '-' }) end
+state.stamp = math.max(state.stamp, order)
+tickets.add(id, order, listens, group, holder)
+end
+tickets.keep_alive(id)
+return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: '6422a29b05b0f8d0ba85d77855ed93a14b60564b',
-    body: `local known, upgrade = enter()
-if upgrade then return upgrade end
-if not known then return { 'unknown' } end
-local limit, entries = math.min(tonumber(ARGV[1]), PAGE), {}
-local function list(key)
+    sha1: '68a5226d5c6fd97d32c13d824b7ca0fc898c5710',
+    uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `if not state.known then return { 'unknown' } end
+local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
+local function list(band)
 if #entries >= limit then return end
-for _, id in ipairs(redis.call('ZRANGE', key, 0, limit - #entries - 1)) do
-local it = read(id)
-local isProtected = key == HELD and tonumber(redis.call('ZSCORE', HELD, id)) > now
-local word = it.isRevoking and 'revoking' or isProtected and 'protected' or 'revocable'
-entries[#entries + 1] = { id, tonumber(it.fence), word, it.holder, it.group, it.session, tonumber(it.probe) }
+local found = call('ZRANGEBYSCORE', TIMES, band, band + 8796093022207, 'WITHSCORES', 'LIMIT', 0, limit - #entries)
+for i = 1, #found, 2 do
+local it = leases.read(found[i])
+local word = it.loss > 0 and 'revoking' or tonumber(found[i + 1]) > state.now and 'protected' or 'revocable'
+entries[#entries + 1] = { it.id, it.fence, word, it.holder, it.group, it.session, it.probe }
 end
 end
-list(HELD)
-list(REVOKING)
-local isProtected = redis.call('ZCOUNT', HELD, '(' .. whole(now), '+inf')
-return done({ 'state', spec, state.held, isProtected, state.revoking, waiters, state.flagged,
-math.max(0, state.learnUntil - now), entries })`,
+list(0)
+list(8796093022208)
+for i, it in ipairs(groups.all()) do shares[i] = { it.name, it.min, it.max, it.priority, it.taken, it.waiting } end
+local protected = call('ZCOUNT', TIMES, '(' .. whole(state.now), 8796093022207)
+return state.done({ 'state', state.spec, state.held, protected, state.revoking, state.waiting + state.claims, state.flagged, math.max(0, state.learnUntil - state.now), state.claims,
+state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
+  },
+  operate: {
+    sha1: '34de34c8f75e1c5de2e1ee4cc5dfefdc5b99bbb9',
+    uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `if not state.known then return { 'done', 'unknown' } end
+local kind, handlers = ARGV[1], {}
+function handlers.pause()
+control.pause(tonumber(ARGV[2]))
+end
+function handlers.resume()
+state.control = 0
+control.close_breaker()
+end
+function handlers.drain()
+state.control = 2
+end
+function handlers.reconnect()
+state.staleBelow = leases.next_fence()
+end
+function handlers.observe()
+control.observe('', ARGV[2], ARGV[3])
+return 'done'
+end
+function handlers.resize()
+local most, kept, next = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]) or state.version + 1
+if next <= state.version then return 'stale' end
+if state.minima > most - kept then return 'refused' end
+state.read_settings((string.gsub(state.spec, '^%d+,%d+', ARGV[2] .. ',' .. ARGV[3])))
+state.version = next
+return 'done'
+end
+function handlers.share()
+local min, max, priority = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local group = groups.of(ARGV[2], 0, 1000000000, 0, 0)
+local next = tonumber(ARGV[6]) or group.version + 1
+if next <= group.version then return 'stale' end
+if state.minima - group.min + min > state.capacity - state.headroom then return 'refused' end
+state.minima = state.minima - group.min + min
+state.eligible = state.eligible - groups.eligible_of(group)
+group.min, group.max, group.priority, group.version = min, max, priority, next
+state.eligible = state.eligible + groups.eligible_of(group)
+return 'done'
+end
+local word = handlers[kind]()
+if not word then
+state.version, word = state.version + 1, 'done'
+end
+return state.done({ 'done', word })`,
   },
   park: {
-    sha1: 'f83adcb2b3a6c73efce5cbdfca10f51959dc50f2',
-    body: `local known, upgrade = enter()
-if upgrade then return upgrade end
-local holder, outcomes = ARGV[1], {}
+    sha1: '2c43d91f0d7c828ac7dde86767d22375c20205e2',
+    uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `local holder, outcomes, last = ARGV[1], {}, nil
+local function park(id, itsFence, turn, session)
+local it, loss, record = leases.owned(id, holder, itsFence)
+if record and record.loss == 0 and record.holder == holder then last = record.group end
+if not it then return { 'lost', loss } end
+local ends = leases.ends_of(id)
+leases.bind(it, session)
+if turn > it.turn then
+it.turn, ends = turn, math.min(state.now, ends)
+leases.protect(id, ends)
+leases.flag_if_wanted(it)
+end
+leases.write(it)
+if ends > state.now then return { 'held', ends - state.now } end
+return { it.flag == 1 and 'yield' or 'parked' }
+end
 for i = 2, #ARGV, 4 do
-local id, fence, turn, session = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-local it, loss
-if known then it, loss = owned(id, holder, fence) end
-if it then
-local ends = tonumber(redis.call('ZSCORE', HELD, id))
-local isBinding, isNew = bind(it, session), tonumber(turn) > tonumber(it.turn)
-if isNew then
-it.turn = turn
-ends = math.min(now, ends)
-redis.call('ZADD', HELD, ends, id)
-flag_if_wanted(it)
+outcomes[#outcomes + 1] = state.known and park(ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3]) or { 'lost', 'unknown' }
 end
-if isNew or isBinding then write(id, it) end
-if ends > now then
-outcomes[#outcomes + 1] = { 'held', ends - now }
-else
-outcomes[#outcomes + 1] = { it.flag == '1' and 'yield' or 'parked' }
-end
-else
-outcomes[#outcomes + 1] = { 'lost', loss or 'unknown' }
-end
-end
-if not known then return { 'parked', 0, outcomes } end
-return done({ 'parked', pressure(), outcomes })`,
+if not state.known then return { 'parked', 0, outcomes, {} } end
+return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   release: {
-    sha1: '6a45699d1c4dfb673df9a8a5e1c47b73a0f03740',
-    body: `local known, upgrade = enter()
-if upgrade then return upgrade end
-local holder, reply = ARGV[1], { 'done' }
-local function release(id, fence, outcome)
-if not known then return 'unknown' end
-if forget_ticket(id) then return 'released' end
-local it = read(id)
-if not it or it.holder ~= holder or (it.fence ~= fence and fence ~= '0') then return 'unknown' end
-local failuresBefore = state.probeFailures
-remove(id, it)
-if it.probe == '1' and outcome == 'refused' then probe_failed(failuresBefore) end
+    sha1: '07fd8095e7083565a7aa04919a51b34ff1267eac',
+    uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `local holder, reply = ARGV[1], { 'done' }
+local function release(id, itsFence, outcome)
+if not state.known then return 'unknown' end
+if tickets.forget(id) then return 'released' end
+local it = leases.read(id)
+if not it and state.learnUntil > 0 then control.bid_farewell(id) end
+if not it or (it.holder ~= holder and it.holder ~= '?') then return 'unknown' end
+if it.fence ~= itsFence and itsFence ~= 0 then return 'unknown' end
+local before = state.probeFailures
+if it.loss > 0 then
+leases.remove_revoking(it)
+else
+leases.remove_held(it)
+call('HDEL', STATE, id)
+end
+if it.probe == 1 and outcome == 'refused' then leases.probe_failed(before) end
+control.observe(id, it.holder, outcome)
 return 'released'
 end
-for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
-return known and done(reply) or reply`,
+for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]) end
+return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: 'f4f4238f192e293b4565bee35616910c9df2b2c6',
-    body: `local known, upgrade = enter()
-if upgrade then return upgrade end
-local holder, outcomes, anyHeld = ARGV[1], {}, false
-for i = 2, #ARGV, 5 do
-local id, fence, turn, session, idle = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4] == '1'
-local it, loss
-if known then it, loss = owned(id, holder, fence) end
-if it then
-anyHeld = true
-local isBinding, isNew = bind(it, session), tonumber(turn) > tonumber(it.turn)
-if isNew then
+    sha1: 'c51dfe3aa91c8665d6a1694071e77efa00ac9000',
+    uses: ['keys', 'clock', 'renew-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `local holder, outcomes, last, anyHeld = ARGV[1], {}, nil, false
+if not state.known and ARGV[2] ~= '-' then
+state.create(ARGV[2])
+state.enter()
+end
+local function registered(at, record)
+local id, session, group = ARGV[at], ARGV[at + 3], ARGV[at + 5]
+if record or state.learnUntil == 0 or group == '-' or session == '-' or control.has_left(id) then return nil end
+control.restore(ARGV[at + 6], tonumber(ARGV[at + 7]), ARGV[at + 8], tonumber(ARGV[at + 9]))
+return leases.put(id, tonumber(ARGV[at + 1]), holder, groups.of(group, 0, 1000000000, 0, 0), 0, session, state.now + state.protectMs)
+end
+local function take_over(it, name)
+if it.holder ~= '?' then return end
+it.holder = holder
+if name == '-' then return end
+leases.unflag(it)
+groups.change(groups.find(it.group), -1, 0)
+local group = groups.of(name, 0, 1000000000, 0, 0)
+groups.change(group, 1, 0)
+it.group = group.name
+end
+local function renew(at)
+local id, turn, session = ARGV[at], tonumber(ARGV[at + 2]), ARGV[at + 3]
+local it, loss, record = leases.owned(id, holder, tonumber(ARGV[at + 1]))
+it = it or registered(at, record)
+if not it then
+local isForgotten = state.learnUntil > 0 and not record and not control.has_left(id)
+return isForgotten and { 'forgotten' } or { 'lost', loss }
+end
+take_over(it, ARGV[at + 5])
+leases.bind(it, session)
+if turn > it.turn then
 it.turn = turn
-unflag(it)
-redis.call('ZADD', HELD, now + protectMs, id)
-if idle then flag_if_wanted(it) end
+leases.unflag(it)
+leases.protect(id, math.max(state.now + state.protectMs, leases.ends_of(id)))
+if ARGV[at + 4] == '1' then leases.flag_if_wanted(it) end
 end
-if isNew or isBinding then write(id, it) end
-local protect = math.max(0, tonumber(redis.call('ZSCORE', HELD, id)) - now)
-outcomes[#outcomes + 1] = { 'held', protect, tonumber(it.flag) }
-else
-outcomes[#outcomes + 1] = { 'lost', loss or 'unknown' }
+leases.write(it)
+anyHeld = true
+return { 'held', math.max(0, leases.ends_of(id) - state.now), it.flag }
 end
+for at = 3, #ARGV, 10 do
+outcomes[#outcomes + 1] = state.known and renew(at) or { 'forgotten' }
 end
-if not known then return { 'renewed', 0, 0, 0, outcomes, {} } end
-local duties = anyHeld and take_duties({}, DUTIES, now) or {}
-return done({ 'renewed', pressure(), renew_after(), dutyMs, outcomes, duties })`,
+if not state.known then return { 'renewed', 0, 0, 0, outcomes, {}, {}, {} } end
+for at = 3, #ARGV, 10 do
+local it = leases.read(ARGV[at])
+if it and it.loss == 0 and it.holder == holder then last = groups.find(it.group) end
+end
+local duties = anyHeld and leases.take_duties({}, 2, state.now) or {}
+local census = anyHeld and control.take_census('') or {}
+return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: 'b4eb9a96350be52e635440f952b1579fdc1871cd',
-    body: `local known, upgrade = enter()
-if upgrade then return upgrade end
-local by, byFence, reply = ARGV[1], ARGV[2], { 'done' }
+    sha1: '2e534cd318df3244f5dbf894780527a4eb5bba28',
+    uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
-if it.session == '-' then return seen or now >= tonumber(it.lookAt) end
+if it.session == '-' then return seen or state.now >= it.lookAt end
 if string.sub(it.session, 1, #server + 1) == server .. '.' then return true end
-local looker = read(by)
-return looker and not looker.isRevoking and looker.fence == byFence and tonumber(looker.grantedAt) >= tonumber(it.revokedAt)
+local looker = leases.read(by)
+return looker and looker.loss == 0 and looker.fence == byFence and looker.grantedAt >= it.revokedAt
 end
 local function settle(id, kind, seen, server)
-local it = known and read(id)
-if not it or not it.isRevoking then return 'unknown' end
+local it = state.known and leases.read(id)
+if not it or it.loss == 0 then return 'unknown' end
 if kind == 'cannot' then
-redis.call('ZADD', REVOKING, math.max(now, tonumber(it.lookAt)), id)
+leases.free_duty(it)
 return 'kept'
 end
 if not is_proof(it, seen, server) then return 'kept' end
-remove(id, it)
+leases.remove_revoking(it)
 return 'settled'
 end
 for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2] == '1', ARGV[i + 3]) end
-return known and done(reply) or reply`,
+return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: '5cc061f016a42228f68c66f9fcb59f21b2ae8361',
-    body: `local known, upgrade = enter()
-if upgrade then return upgrade end
-if not known then return { 'swept', 0, 0, 0, 0, {} } end
-reap(PAGE)
-local duties = take_duties({}, math.min(tonumber(ARGV[1]), PAGE), now)
-return done({ 'swept', expired, state.held, state.revoking, dutyMs, duties })`,
+    sha1: 'e0e89b3a6acc7420323ed080bef0006e87f1a832',
+    uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
+leases.reap(100)
+local duties = leases.take_duties({}, math.min(tonumber(ARGV[1]), 100), state.now)
+local census = control.take_census('')
+return state.done({ 'swept', state.expired, state.held, state.revoking, state.dutyMs, duties, census })`,
   },
 } as const;

@@ -1,28 +1,33 @@
 -- abandon: gives leases up whose connection may still exist; they count until somebody proves it gone.
--- ARGV: holder, then for each lease: id, fence, session ('-' for none)
+-- uses: keys clock load state control groups tickets leases enter
+-- ARGV: holder, then for each lease: id, fence, session ('-' for none), outcome
 -- Reply: done, abandoned | unknown ...
-local known, upgrade = enter()
-if upgrade then return upgrade end
 local holder, reply = ARGV[1], { 'done' }
 
-local function bind_late(id, it, session)
-  if not bind(it, session) then return end
-  if tonumber(redis.call('ZSCORE', REVOKING, id)) == tonumber(it.lookAt) then redis.call('ZADD', REVOKING, now, id) end
-  it.lookAt, it.endAt = '0', whole(now + idleMs + connectBoundMs)
-  write(id, it)
+local function bind_late(it, session)
+  if it.session ~= '-' or session == '-' then return end
+  it.session, it.endAt = session, state.now + state.idleMs + state.connectBoundMs
+  local isFree = tonumber(call('ZSCORE', TIMES, it.id)) == REVOKING + it.lookAt
+  it.lookAt = 0
+  if isFree then leases.free_duty(it) end
+  leases.write(it)
 end
 
-local function abandon(id, fence, session)
-  local it = known and read(id)
-  if not it or it.holder ~= holder or it.fence ~= fence then return 'unknown' end
-  if it.isRevoking then
-    bind_late(id, it, session)
-  else
-    bind(it, session)
-    revoke(id, it, 'abandoned')
+local function abandon(id, itsFence, session, outcome)
+  if not state.known then return 'unknown' end
+  local it, _, record = leases.owned(id, holder, itsFence)
+  if it then
+    leases.bind(it, session)
+    leases.revoke(it, 'abandoned')
+    control.observe(id, it.holder, outcome)
+    return 'abandoned'
   end
+  if not record or record.loss == 0 or record.holder ~= holder or record.fence ~= itsFence then return 'unknown' end
+  bind_late(record, session)
   return 'abandoned'
 end
 
-for i = 2, #ARGV, 3 do reply[#reply + 1] = abandon(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
-return known and done(reply) or reply
+for i = 2, #ARGV, 4 do
+  reply[#reply + 1] = abandon(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3])
+end
+return state.known and state.done(reply) or reply

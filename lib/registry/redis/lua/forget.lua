@@ -1,6 +1,5 @@
 -- forget: drops everything the registry knows of the resource.
+-- uses: keys clock load state
 -- Reply: done
-local _, upgrade = enter()
-if upgrade then return upgrade end
-forget()
+state.forget()
 return { 'done' }

@@ -1,66 +1,65 @@
 -- grant: one lease, or a place in the queue, or a refusal; also a waiter's poll.
--- ARGV: lease id, again (0|1), order stamp (0 for none), holder, group, wait (0|1), settings
--- Replies: granted, fence, protect ms, idle ms, connect after ms, renew after ms, duty ms, probe, pressure, differ, duties
---        | queued, position, stamp, retry after ms, pressure, differ | denied, reason, retry after ms | lost, reason
-local id, again, asked, holder, group, wait = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6] == '1'
-local known, upgrade = enter()
-if upgrade then return upgrade end
-if not known then create(ARGV[7]) end
-local differ = ARGV[7] ~= spec and 1 or 0
-if differ == 1 then raise_bound(ARGV[7]) end
+-- uses: keys clock grant-fast state control groups tickets leases enter admit
+-- ARGV: lease id, holder, group, settings, wait (0|1); and where one of these is out of the ordinary: again (0|1),
+--       order stamp (0 for none), wait ms ('-': not told), listens (0|1), share (min,max,priority, or '-')
+-- Replies: granted, fence, protect ms, idle ms, connect after ms, renew after ms, duty ms, probe, pressure, differ, duties, in force, census
+--        | fence, negative under pressure: granted, in the settings of the caller, and nothing else to tell
+--        | queued, position, stamp, retry after ms, because, pressure, differ, in force
+--        | denied, reason, retry after ms, because | lost, reason
+local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
+local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
+local min, max, priority = string.match(ARGV[10] or '-', '^(%d+),(%d+),(%d+)$')
+if not state.known then
+  state.create(ARGV[4])
+  state.enter()
+end
+state.raise_bound(ARGV[4])
 
-local function granted(it, duties)
-  local protect = math.max(0, tonumber(redis.call('ZSCORE', HELD, id)) - now)
-  return done({ 'granted', tonumber(it.fence), protect, idleMs, 0, renew_after(), dutyMs, tonumber(it.probe), pressure(), differ, duties })
+local function differ(group)
+  local isOther = min and (group.min ~= tonumber(min) or group.max ~= tonumber(max) or group.priority ~= tonumber(priority))
+  return (isOther or ARGV[4] ~= state.spec) and 1 or 0
 end
 
-local it = read(id)
-if it and it.isRevoking then return done({ 'lost', it.reason }) end
-if it and it.holder ~= holder then return done({ 'lost', 'unknown' }) end
-if it then return granted(it, {}) end
-local ticket = waiters > 0 and tonumber(redis.call('ZSCORE', QUEUE, id) or nil) or nil
-if again and not ticket then return done({ 'lost', 'unknown' }) end
-if now < state.learnUntil then return done({ 'denied', 'LEARNING', state.learnUntil - now }) end
-
-local upcoming = math.max(state.stamp + 1, (now - EPOCH) * STAMPS)
-local stamp = ticket or (asked > 0 and asked < upcoming and asked or upcoming)
-local ahead = ticket and redis.call('ZRANK', QUEUE, id) or waiters > 0 and redis.call('ZCOUNT', QUEUE, '-inf', '(' .. whole(stamp)) or 0
-
--- The decision; its reasons are with decideAdmission in policy.ts.
-local room = capacity - headroom - count()
-local how, duties, limit, due = 'none', {}, DUTIES, now
-if room > 0 and ahead < (ticket and room + capacity or 1) then
-  how = 'room'
-elseif ahead == 0 then
-  local free = state.revoking > 0 and redis.call('ZRANGEBYSCORE', REVOKING, '-inf', now, 'LIMIT', 0, 1)[1]
-  local victim = state.held > 0 and redis.call('ZRANGEBYSCORE', HELD, '-inf', now, 'LIMIT', 0, 1)[1]
-  if count() < capacity and free then
-    how = 'takeover'
-  elseif count() < capacity and victim then
-    how = 'revoke'
-    local loser = read(victim)
-    revoke(victim, loser, 'revoked')
-    duties[1] = duty_of(victim, loser)
-  elseif may_probe() then
-    how, limit, due = 'probe', PAGE, '+inf'
-  end
+local function granted(it, duties, census)
+  local protect, group = math.max(0, leases.ends_of(id) - state.now), groups.find(it.group)
+  return state.done({ 'granted', it.fence, protect, state.idleMs, math.max(0, protect - state.protectMs), leases.renew_after(), state.dutyMs, it.probe,
+    leases.pressure(group), differ(group), duties, control.in_force(), census })
 end
 
-if how ~= 'none' then
-  take_duties(duties, limit, due)
-  if ticket then forget_ticket(id) end
-  return granted(hold(id, holder, group, how == 'probe'), duties)
+-- An id that the registry knows, or must not take for new (L3, L5).
+local it = leases.read(id)
+if it and it.loss > 0 then return state.done({ 'lost', LOSSES[it.loss] }) end
+if it and it.holder ~= holder then return state.done({ 'lost', 'unknown' }) end
+if it then return granted(it, {}, control.census_of(id)) end
+local ticket = tickets.read(id)
+if again and not ticket then return state.done({ 'lost', 'unknown' }) end
+
+local group = ticket and groups.find(ticket.group)
+  or groups.of(groupName, tonumber(min or 0), tonumber(max or NO_MAX), tonumber(priority or 0), state.capacity - state.headroom)
+local upcoming = math.max(state.stamp + 1, (state.now - EPOCH) * STAMPS)
+local order = ticket and ticket.stamp or asked > 0 and asked < upcoming and asked or upcoming
+local verdict = admit.judge(id, group, order, ticket, wait)
+local because, forMs, ahead = verdict.because, verdict.forMs, verdict.ahead
+if verdict.how then
+  local duties = admit.take_over(verdict)
+  local lease = admit.hold(id, holder, group, verdict.how == 'probe' and 1 or 0)
+  if ticket then tickets.forget(id) end
+  return granted(lease, duties, verdict.census)
 end
 
-local retry = retry_after(ahead)
-if not ticket then
-  if not wait then return done({ 'denied', 'FULL', retry }) end
-  if waiters >= waitersMax then return done({ 'denied', 'QUEUE_FULL', retry }) end
-  state.stamp = math.max(state.stamp, stamp)
-  -- Left behind by a queue that was evicted.
-  if waiters == 0 then redis.call('DEL', ALIVE) end
-  redis.call('ZADD', QUEUE, stamp, id)
-  waiters = waiters + 1
+local hint = because and (forMs or POLL) or admit.retry_after(ahead)
+if wait and forMs and waitMs and forMs > waitMs then
+  if ticket then tickets.forget(id) end
+  return state.done({ 'denied', 'DEADLINE_NEAR', hint, because })
 end
-redis.call('ZADD', ALIVE, now + livenessMs, id)
-return done({ 'queued', ahead + 1, stamp, retry, pressure(), differ })
+if ticket then
+  ticket.listens = listens
+  tickets.write(ticket)
+else
+  if not wait then return state.done({ 'denied', because or 'FULL', hint, '-' }) end
+  if state.waiting + state.claims >= state.waitersMax then return state.done({ 'denied', 'QUEUE_FULL', hint, '-' }) end
+  state.stamp = math.max(state.stamp, order)
+  tickets.add(id, order, listens, group, holder)
+end
+tickets.keep_alive(id)
+return state.done({ 'queued', ahead + 1, order, math.min(POLL, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })

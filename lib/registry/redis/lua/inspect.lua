@@ -1,24 +1,24 @@
 -- inspect: the present state; changes nothing but what time made due.
+-- uses: keys clock load state control groups tickets leases enter
 -- ARGV: how many entries to list
--- Reply: unknown | state, settings, held, protected, revoking, waiters, flagged, learning ms,
---        { id, fence, state, holder, group, session, probe } ...
-local known, upgrade = enter()
-if upgrade then return upgrade end
-if not known then return { 'unknown' } end
-local limit, entries = math.min(tonumber(ARGV[1]), PAGE), {}
+-- Reply: unknown | state, settings, held, protected, revoking, waiters, flagged, learning ms, claims, debt, foreign, epoch,
+--        version, control, breaker, { name, min, max, priority, taken, waiting } ..., { id, fence, state, holder, group, session, probe } ...
+if not state.known then return { 'unknown' } end
+local limit, entries, shares = math.min(tonumber(ARGV[1]), PAGE), {}, {}
 
-local function list(key)
+local function list(band)
   if #entries >= limit then return end
-  for _, id in ipairs(redis.call('ZRANGE', key, 0, limit - #entries - 1)) do
-    local it = read(id)
-    local isProtected = key == HELD and tonumber(redis.call('ZSCORE', HELD, id)) > now
-    local word = it.isRevoking and 'revoking' or isProtected and 'protected' or 'revocable'
-    entries[#entries + 1] = { id, tonumber(it.fence), word, it.holder, it.group, it.session, tonumber(it.probe) }
+  local found = call('ZRANGEBYSCORE', TIMES, band, band + FOREVER, 'WITHSCORES', 'LIMIT', 0, limit - #entries)
+  for i = 1, #found, 2 do
+    local it = leases.read(found[i])
+    local word = it.loss > 0 and 'revoking' or tonumber(found[i + 1]) > state.now and 'protected' or 'revocable'
+    entries[#entries + 1] = { it.id, it.fence, word, it.holder, it.group, it.session, it.probe }
   end
 end
 
 list(HELD)
 list(REVOKING)
-local isProtected = redis.call('ZCOUNT', HELD, '(' .. whole(now), '+inf')
-return done({ 'state', spec, state.held, isProtected, state.revoking, waiters, state.flagged,
-  math.max(0, state.learnUntil - now), entries })
+for i, it in ipairs(groups.all()) do shares[i] = { it.name, it.min, it.max, it.priority, it.taken, it.waiting } end
+local protected = call('ZCOUNT', TIMES, '(' .. whole(state.now), FOREVER)
+return state.done({ 'state', state.spec, state.held, protected, state.revoking, state.waiting + state.claims, state.flagged, math.max(0, state.learnUntil - state.now), state.claims,
+  state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })

@@ -1,20 +1,27 @@
 -- release: gives leases back whose connection was never started, was refused, or was seen to end; cancels a ticket.
+-- uses: keys clock release-fast state control groups tickets leases enter
 -- ARGV: holder, then for each lease: id, fence (0: never told), outcome
--- Reply: done, released | unknown ...
-local known, upgrade = enter()
-if upgrade then return upgrade end
+-- Replies: done, released | unknown ... | released
 local holder, reply = ARGV[1], { 'done' }
 
-local function release(id, fence, outcome)
-  if not known then return 'unknown' end
-  if forget_ticket(id) then return 'released' end
-  local it = read(id)
-  if not it or it.holder ~= holder or (it.fence ~= fence and fence ~= '0') then return 'unknown' end
-  local failuresBefore = state.probeFailures
-  remove(id, it)
-  if it.probe == '1' and outcome == 'refused' then probe_failed(failuresBefore) end
+local function release(id, itsFence, outcome)
+  if not state.known then return 'unknown' end
+  if tickets.forget(id) then return 'released' end
+  local it = leases.read(id)
+  if not it and state.learnUntil > 0 then control.bid_farewell(id) end
+  if not it or (it.holder ~= holder and it.holder ~= NOBODY) then return 'unknown' end
+  if it.fence ~= itsFence and itsFence ~= 0 then return 'unknown' end
+  local before = state.probeFailures
+  if it.loss > 0 then
+    leases.remove_revoking(it)
+  else
+    leases.remove_held(it)
+    call('HDEL', STATE, id)
+  end
+  if it.probe == 1 and outcome == 'refused' then leases.probe_failed(before) end
+  control.observe(id, it.holder, outcome)
   return 'released'
 end
 
-for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
-return known and done(reply) or reply
+for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]) end
+return state.known and state.done(reply) or reply

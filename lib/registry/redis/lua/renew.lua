@@ -1,29 +1,65 @@
--- renew: prolongs the protection of a holder's leases whose connections are open; free duties ride on the reply.
--- ARGV: holder, then for each lease: id, fence, turn, session ('-' for none), idle (0|1)
--- Reply: renewed, pressure, renew after ms, duty ms, { held, protect ms, yield | lost, reason } ..., duties
-local known, upgrade = enter()
-if upgrade then return upgrade end
-local holder, outcomes, anyHeld = ARGV[1], {}, false
-for i = 2, #ARGV, 5 do
-  local id, fence, turn, session, idle = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4] == '1'
-  local it, loss
-  if known then it, loss = owned(id, holder, fence) end
-  if it then
-    anyHeld = true
-    local isBinding, isNew = bind(it, session), tonumber(turn) > tonumber(it.turn)
-    if isNew then
-      it.turn = turn
-      unflag(it)
-      redis.call('ZADD', HELD, now + protectMs, id)
-      if idle then flag_if_wanted(it) end
-    end
-    if isNew or isBinding then write(id, it) end
-    local protect = math.max(0, tonumber(redis.call('ZSCORE', HELD, id)) - now)
-    outcomes[#outcomes + 1] = { 'held', protect, tonumber(it.flag) }
-  else
-    outcomes[#outcomes + 1] = { 'lost', loss or 'unknown' }
-  end
+-- renew: prolongs the protection of a holder's leases whose connections are open; free duties and the census ride on the reply.
+-- uses: keys clock renew-fast state control groups tickets leases enter
+-- ARGV: holder, settings of the first lease that comes back ('-': none), then for each lease: id, fence, turn,
+--       session ('-' for none), idle (0|1), group where it comes back ('-'), the settings then in force ('-'), their version,
+--       control, ms that a pause goes on
+-- Reply: renewed, pressure, renew after ms, duty ms, { held, protect ms, yield | forgotten | lost, reason } ..., duties, in force, census
+local holder, outcomes, last, anyHeld = ARGV[1], {}, nil, false
+if not state.known and ARGV[2] ~= '-' then
+  state.create(ARGV[2])
+  state.enter()
 end
-if not known then return { 'renewed', 0, 0, 0, outcomes, {} } end
-local duties = anyHeld and take_duties({}, DUTIES, now) or {}
-return done({ 'renewed', pressure(), renew_after(), dutyMs, outcomes, duties })
+
+-- A lease that its holder brings to a registry that learns.
+local function registered(at, record)
+  local id, session, group = ARGV[at], ARGV[at + 3], ARGV[at + 5]
+  if record or state.learnUntil == 0 or group == '-' or session == '-' or control.has_left(id) then return nil end
+  control.restore(ARGV[at + 6], tonumber(ARGV[at + 7]), ARGV[at + 8], tonumber(ARGV[at + 9]))
+  return leases.put(id, tonumber(ARGV[at + 1]), holder, groups.of(group, 0, NO_MAX, 0, 0), 0, session, state.now + state.protectMs)
+end
+
+-- A lease that a census has found is its holder's again.
+local function take_over(it, name)
+  if it.holder ~= NOBODY then return end
+  it.holder = holder
+  if name == '-' then return end
+  leases.unflag(it)
+  groups.change(groups.find(it.group), -1, 0)
+  local group = groups.of(name, 0, NO_MAX, 0, 0)
+  groups.change(group, 1, 0)
+  it.group = group.name
+end
+
+local function renew(at)
+  local id, turn, session = ARGV[at], tonumber(ARGV[at + 2]), ARGV[at + 3]
+  local it, loss, record = leases.owned(id, holder, tonumber(ARGV[at + 1]))
+  it = it or registered(at, record)
+  if not it then
+    local isForgotten = state.learnUntil > 0 and not record and not control.has_left(id)
+    return isForgotten and { 'forgotten' } or { 'lost', loss }
+  end
+  take_over(it, ARGV[at + 5])
+  leases.bind(it, session)
+  if turn > it.turn then
+    it.turn = turn
+    leases.unflag(it)
+    -- A connect that was put off keeps what it was given.
+    leases.protect(id, math.max(state.now + state.protectMs, leases.ends_of(id)))
+    if ARGV[at + 4] == '1' then leases.flag_if_wanted(it) end
+  end
+  leases.write(it)
+  anyHeld = true
+  return { 'held', math.max(0, leases.ends_of(id) - state.now), it.flag }
+end
+
+for at = 3, #ARGV, 10 do
+  outcomes[#outcomes + 1] = state.known and renew(at) or { 'forgotten' }
+end
+if not state.known then return { 'renewed', 0, 0, 0, outcomes, {}, {}, {} } end
+for at = 3, #ARGV, 10 do
+  local it = leases.read(ARGV[at])
+  if it and it.loss == 0 and it.holder == holder then last = groups.find(it.group) end
+end
+local duties = anyHeld and leases.take_duties({}, DUTIES, state.now) or {}
+local census = anyHeld and control.take_census('') or {}
+return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })

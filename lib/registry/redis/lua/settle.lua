@@ -1,29 +1,28 @@
 -- settle: reports looks at the database; what is proven gone no longer counts.
+-- uses: keys clock load state control groups tickets leases enter
 -- ARGV: lease the look was made through ('-' for none), its fence, then for each entry: id, absent | cannot, seen (0|1), server
 -- Reply: done, settled | kept | unknown ...
-local known, upgrade = enter()
-if upgrade then return upgrade end
-local by, byFence, reply = ARGV[1], ARGV[2], { 'done' }
+local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 
 local function is_proof(it, seen, server)
-  if it.session == '-' then return seen or now >= tonumber(it.lookAt) end
+  if it.session == '-' then return seen or state.now >= it.lookAt end
   if string.sub(it.session, 1, #server + 1) == server .. '.' then return true end
   -- Another server's list proves nothing, unless the looker connected after the revocation: then the endpoint has moved on.
-  local looker = read(by)
-  return looker and not looker.isRevoking and looker.fence == byFence and tonumber(looker.grantedAt) >= tonumber(it.revokedAt)
+  local looker = leases.read(by)
+  return looker and looker.loss == 0 and looker.fence == byFence and looker.grantedAt >= it.revokedAt
 end
 
 local function settle(id, kind, seen, server)
-  local it = known and read(id)
-  if not it or not it.isRevoking then return 'unknown' end
+  local it = state.known and leases.read(id)
+  if not it or it.loss == 0 then return 'unknown' end
   if kind == 'cannot' then
-    redis.call('ZADD', REVOKING, math.max(now, tonumber(it.lookAt)), id)
+    leases.free_duty(it)
     return 'kept'
   end
   if not is_proof(it, seen, server) then return 'kept' end
-  remove(id, it)
+  leases.remove_revoking(it)
   return 'settled'
 end
 
 for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2] == '1', ARGV[i + 3]) end
-return known and done(reply) or reply
+return state.known and state.done(reply) or reply

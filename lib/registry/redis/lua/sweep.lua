@@ -1,9 +1,9 @@
--- sweep: reaps up to a page and takes over free duties, for the sweeper.
+-- sweep: reaps up to a page and takes over free duties and the census, for the sweeper.
+-- uses: keys clock load state control groups tickets leases enter
 -- ARGV: how many duties
--- Reply: swept, expired, held, revoking, duty ms, duties
-local known, upgrade = enter()
-if upgrade then return upgrade end
-if not known then return { 'swept', 0, 0, 0, 0, {} } end
-reap(PAGE)
-local duties = take_duties({}, math.min(tonumber(ARGV[1]), PAGE), now)
-return done({ 'swept', expired, state.held, state.revoking, dutyMs, duties })
+-- Reply: swept, expired, held, revoking, duty ms, duties, census
+if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
+leases.reap(PAGE)
+local duties = leases.take_duties({}, math.min(tonumber(ARGV[1]), PAGE), state.now)
+local census = control.take_census('')
+return state.done({ 'swept', state.expired, state.held, state.revoking, state.dutyMs, duties, census })

@@ -1,0 +1,45 @@
+import { encodeSettings, type InForce } from '../../core/lease.ts';
+import type { GrantRequest, Operation, RenewItem } from '../registry.ts';
+
+type Argument = string | number;
+
+/** Stands for what is not there; no name is one. */
+export const NONE = '-';
+
+/** What is out of the ordinary comes last and only where it is: the script tells the ordinary ask by its length. */
+export const grantArguments = (request: GrantRequest): Argument[] => {
+  const { leaseId, again, stamp, holder, group, wait, waitMs, listens = false, settings, share } = request;
+  const ordinary = [leaseId, holder, group, encodeSettings(settings), Number(wait)];
+  if (!again && stamp === 0 && waitMs === undefined && !listens && share === undefined) return ordinary;
+  const shareText = share === undefined ? NONE : `${share.min},${share.max},${share.priority}`;
+  return [...ordinary, Number(again), stamp, waitMs ?? NONE, Number(listens), shareText];
+};
+
+export const renewArguments = (item: RenewItem): Argument[] => {
+  const { id, fence, turn, session = NONE, idle, again } = item;
+  return [id, fence, turn, session, Number(idle), again?.group ?? NONE, ...inForceArguments(again?.inForce)];
+};
+
+const inForceArguments = (inForce: InForce | undefined): Argument[] => {
+  if (inForce === undefined) return [NONE, 0, NONE, 0];
+  const { settings, version, control, pausedForMs } = inForce;
+  return [encodeSettings(settings), version, control, pausedForMs];
+};
+
+export const operateArguments = (operation: Operation): Argument[] => {
+  const { kind } = operation;
+  switch (kind) {
+    case 'pause':
+      return [kind, operation.forMs];
+    case 'resize':
+      return [kind, operation.capacity, operation.headroom, operation.version ?? NONE];
+    case 'share': {
+      const { min, max, priority } = operation.share;
+      return [kind, operation.group, min, max, priority, operation.version ?? NONE];
+    }
+    case 'observe':
+      return [kind, operation.holder, operation.outcome];
+    default:
+      return [kind];
+  }
+};

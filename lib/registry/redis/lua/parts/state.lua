@@ -1,0 +1,98 @@
+-- The state: every number by its name. `known` is false where the registry has no memory of the resource.
+local state = {}
+if loaded[1] and tonumber(loaded[1]) > SCHEMA then return { 'upgrade', tonumber(loaded[1]) } end
+state.known = loaded[1] == LAYOUT
+
+function state.forget()
+  call('DEL', STATE, TIMES)
+end
+
+-- Half a memory is no memory (L15): what the counters say must be there.
+if state.known then
+  local _, _, _, _, held = struct.unpack(PULSE, loaded[2])
+  local _, _, revoking, waiting, claims = struct.unpack('<ddddd', loaded[3])
+  state.known = call('ZCARD', TIMES) == held + revoking + 2 * (waiting + claims)
+end
+if loaded[1] and not state.known then
+  state.forget()
+  loaded = {}
+end
+state.spec = loaded[4]
+state.due, state.now, state.clockAt, state.fence, state.held = struct.unpack(PULSE, loaded[2] or string.rep('\0', 40))
+state.calm, state.space, state.revoking, state.waiting, state.claims,
+  state.capacity, state.headroom, state.protectMs, state.idleMs, state.connectBoundMs, state.quantumMs, state.dutyMs, state.livenessMs, state.waitersMax, state.claimMs, state.perSecond, state.burst,
+  state.flagged, state.eligible, state.minima, state.groupCount,
+  state.stamp, state.lookMax, state.probeAfter, state.probeFailures,
+  state.epoch, state.learnUntil, state.quietUntil, state.censusUntil, state.censusToken, state.farewells,
+  state.version, state.control, state.pausedUntil, state.foreign, state.staleBelow, state.tat,
+  state.openings, state.openUntil, state.isAuth, state.failures, state.trials = struct.unpack(REST, loaded[3] or string.rep('\0', 336))
+local OPEN, PAUSED, DRAINING = 0, 1, 2
+local CONTROLS = { [0] = 'open', 'paused', 'draining' }
+
+local function whole(value)
+  return string.format('%.0f', value)
+end
+
+-- Up to `limit` members of a band, in order, whose time has come by `upTo`.
+function state.members(band, upTo, limit)
+  return call('ZRANGEBYSCORE', TIMES, band, band + upTo, 'LIMIT', 0, limit)
+end
+
+-- The time of the member `skip` places after the first one later than `than`; infinite if there is none.
+function state.time_after(band, than, skip)
+  local found = call('ZRANGEBYSCORE', TIMES, '(' .. whole(band + than), band + FOREVER, 'WITHSCORES', 'LIMIT', skip, 1)[2]
+  return found and tonumber(found) - band or math.huge
+end
+
+function state.read_settings(text)
+  state.spec = text
+  local values = {}
+  for value in string.gmatch(text, '%d+') do values[#values + 1] = tonumber(value) end
+  state.capacity, state.headroom, state.protectMs, state.idleMs, state.connectBoundMs, state.quantumMs, state.dutyMs, state.livenessMs, state.waitersMax, state.claimMs, state.perSecond, state.burst =
+    unpack(values)
+  call('HSET', STATE, ' spec', text)
+  -- What is due is another moment now.
+  state.due = 0
+end
+
+-- A holder with a slower connect raises the bound for all, also for a learning that is under way; every other difference
+-- is only reported.
+function state.raise_bound(text)
+  local bound = string.match(text, '^%d+,%d+,%d+,%d+,(%d+)')
+  local more = bound - state.connectBoundMs
+  if more <= 0 then return end
+  state.read_settings((string.gsub(state.spec, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. bound)))
+  if state.learnUntil > 0 then state.learnUntil, state.quietUntil = state.learnUntil + more, state.quietUntil + more end
+end
+
+-- An operator's settings come back; the connect bound may only rise.
+function state.apply_in_force(text)
+  local own = string.format('%.0f', state.connectBoundMs)
+  state.read_settings((string.gsub(text, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. own)))
+  state.raise_bound(text)
+end
+
+-- A resource without memory.
+function state.create(text)
+  state.known, state.now, state.clockAt, state.epoch = true, at, at, at
+  call('HSET', STATE, 'schema', SCHEMA)
+  state.read_settings(text)
+  state.learnUntil = state.now + state.protectMs + state.idleMs + state.connectBoundMs
+  state.quietUntil = state.now + math.max(state.connectBoundMs + (state.perSecond > 0 and CONNECT_AFTER_MAX or 0), state.dutyMs)
+end
+
+function state.capped()
+  return math.max(0, state.capacity - state.foreign)
+end
+
+function state.count()
+  return state.held + state.revoking
+end
+
+function state.debt()
+  return math.max(0, state.held + state.revoking - state.capped())
+end
+
+function state.room()
+  return state.capped() - state.headroom - state.held - state.revoking - state.claims
+end
