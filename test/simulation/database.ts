@@ -1,4 +1,4 @@
-import type { EndOutcome, SessionTarget } from '../../lib/driver/driver.ts';
+import type { EndOutcome, SessionCount, SessionTarget } from '../../lib/driver/driver.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
 import type { Backend, Handshake } from './backend.ts';
 import type { Network } from './network.ts';
@@ -160,6 +160,11 @@ export class Database {
 
   look(server: string, targets: readonly SessionTarget[]): boolean[] {
     return this.#find(server, targets).map((backend) => backend !== undefined);
+  }
+
+  census(server: string, prefix: string): SessionCount {
+    const all = [...this.backends].filter((it) => it.server === server && it.label.startsWith(prefix));
+    return { sessions: all.map(({ label, session }) => ({ label, session })), foreign: 0 };
   }
 
   /** A few milliseconds later it has left the list, whatever it was doing. */
