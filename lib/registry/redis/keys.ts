@@ -13,3 +13,19 @@ const KINDS = ['state', 'held', 'records', 'revoking', 'queue', 'alive', 'clock'
 /** All keys of one resource; the hash tag keeps them in one slot (law L14). */
 export const keysOf = (resource: string, tag: string): string[] =>
   KINDS.map((kind) => `leasehold:{${resource}.${tag}}:${kind}`);
+
+/** Resources whose keys are remembered; a registry rarely sees more than one. */
+const REMEMBERED_MAX = 100;
+
+/** The same, made once for each resource: the names are the longest part of every call. */
+export const rememberedKeys = (tag: string): ((resource: string) => readonly string[]) => {
+  const known = new Map<string, readonly string[]>();
+  return (resource) => {
+    const found = known.get(resource);
+    if (found !== undefined) return found;
+    if (known.size >= REMEMBERED_MAX) known.clear();
+    const keys = keysOf(resource, tag);
+    known.set(resource, keys);
+    return keys;
+  };
+};

@@ -1,9 +1,10 @@
 import type { Cluster, Redis } from 'ioredis';
 import { assertAsk, assertItems, assertResource, assertSettings } from '../../core/assert.ts';
 import { type Clock, systemClock } from '../../core/clock.ts';
-import { encodeSettings } from '../../core/lease.ts';
+import { encodeSettings, type ResourceSettings } from '../../core/lease.ts';
 import type { Registry } from '../registry.ts';
-import { keysOf, namespaceTag } from './keys.ts';
+import type { ScriptClient } from './batch.ts';
+import { namespaceTag, rememberedKeys } from './keys.ts';
 import {
   readConfigure,
   readGrant,
@@ -13,7 +14,7 @@ import {
   readSweep,
   readWords,
 } from './replies.ts';
-import { type ScriptClient, ScriptRunner } from './script-runner.ts';
+import { ScriptRunner } from './script-runner.ts';
 import { embeddedScripts, type ScriptName, type ScriptSet } from './scripts.ts';
 
 export interface RedisRegistryOptions {
@@ -46,8 +47,10 @@ export const scriptedRegistry = (
     options.clock ?? systemClock,
     options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
   );
+  const keysOf = rememberedKeys(namespace);
+  const textOf = rememberedSettings();
   const run = (name: ScriptName, resource: string, ...args: (string | number)[]): Promise<unknown> =>
-    runner.run(scripts[name], keysOf(resource, namespace), args.map(String));
+    runner.run(scripts[name], keysOf(resource), args.map(String));
 
   return {
     namespace,
@@ -56,7 +59,7 @@ export const scriptedRegistry = (
       assertAsk(request);
       const { resource, leaseId, again, stamp, holder, group, wait, settings } = request;
       const flags = [Number(again), stamp, holder, group, Number(wait)];
-      return readGrant(await run('grant', resource, leaseId, ...flags, encodeSettings(settings)));
+      return readGrant(await run('grant', resource, leaseId, ...flags, textOf(settings)));
     },
 
     async renew(resource, holder, items) {
@@ -121,6 +124,16 @@ export const scriptedRegistry = (
       assertResource(resource);
       readWords(await run('forget', resource), 0);
     },
+  };
+};
+
+/** A pool asks with the same settings for ever: they are written once. */
+const rememberedSettings = (): ((settings: ResourceSettings) => string) => {
+  const known = new WeakMap<ResourceSettings, string>();
+  return (settings) => {
+    const text = known.get(settings) ?? encodeSettings(settings);
+    known.set(settings, text);
+    return text;
   };
 };
 
