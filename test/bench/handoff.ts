@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { systemClock } from '../../lib/core/clock.ts';
-import { parseConfig, settingsOf } from '../../lib/core/config.ts';
+import { parseConfig } from '../../lib/core/config.ts';
 import { Events } from '../../lib/core/events.ts';
 import { systemRandom } from '../../lib/core/random.ts';
 import { Background } from '../../lib/pool/background.ts';
@@ -19,14 +19,17 @@ const HOLD_MS = 5;
 const ROUND_MS = 2_000;
 const ROUNDS = 5;
 const WARM_UP_ROUNDS = 1;
+/** All callers share one process here: what is slow is that, and no reason to ask again. */
+const TIMEOUT_MS = 30_000;
 const IDEAL = 'ideal queue';
-const RESOURCE = 'handoff';
 
 /** One environment that asks and waits as a pool does, and gives back what it was granted. */
-const leaseLimiter = (client: Redis): Limiter => {
-  const options = { resource: RESOURCE, capacity: LEASES, headroom: 0 };
-  const registry = redisRegistry(client, { namespace: 'bench' });
+const leaseLimiter = async (client: Redis, resource: string): Promise<Limiter> => {
+  const options = { resource, capacity: LEASES, headroom: 0 };
+  const registry = redisRegistry(client, { namespace: 'bench', timeoutMs: TIMEOUT_MS });
   const holder = new Holder(parseConfig(options, []), registry, systemClock, systemRandom, new Events());
+  // A new resource would first learn.
+  await registry.configure(resource, holder.settings, true);
   const farewells = new Farewells(holder, new Background(systemClock, () => undefined));
   const { signal } = new AbortController();
   const patience = { signal, remainingMs: () => 60_000, note: () => undefined };
@@ -35,7 +38,7 @@ const leaseLimiter = (client: Redis): Limiter => {
       const answer = await new LeaseRequest(holder, farewells, patience).run();
       if (answer === undefined) throw new Error('nobody called the request off');
       await work();
-      await registry.release(RESOURCE, holder.id, [{ ...answer.lease.ref, outcome: 'closed' }]);
+      await registry.release(resource, holder.id, [{ ...answer.lease.ref, outcome: 'closed' }]);
     },
     close: async () => undefined,
   };
@@ -117,24 +120,24 @@ const summarize = (rounds: ReadonlyMap<string, readonly Round[]>): Result[] =>
     return toResult(values, goal);
   });
 
-/** Makes the limiters of a fleet, one caller and one Redis connection each; `round` tells the fleets apart. */
-type Make = (client: Redis, round: number) => Limiter | Promise<Limiter>;
+/** Makes one caller of a fleet, with a Redis connection of its own; what one fleet left behind must not be in the way of the next. */
+type Make = (client: Redis, fleet: string) => Limiter | Promise<Limiter>;
 
 /** Many callers that all want one of few leases, again and again for a moment. */
 export const handoff = async (): Promise<Result[]> => {
   const server = await startRedis();
-  const key = `handoff-${server.namespace}`;
   const sides: readonly (readonly [string, Make])[] = [
     [OURS, leaseLimiter],
-    [SEMAPHORE, (client) => semaphoreLimiter(client, key, LEASES)],
-    [BOTTLENECK, (client, round) => bottleneckLimiter(client, `${key}-${round}`, LEASES)],
+    [SEMAPHORE, (client, fleet) => semaphoreLimiter(client, fleet, LEASES)],
+    [BOTTLENECK, (client, fleet) => bottleneckLimiter(client, fleet, LEASES)],
   ];
   try {
-    await prepare(server.url);
     const rounds = new Map<string, Round[]>(sides.map(([name]) => [name, []]));
     for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round += 1) {
       for (const [name, make] of sides) {
-        const done = await oneRound(server.url, (client) => make(client, round));
+        const done = await oneRound(server.url, (client) =>
+          make(client, `${server.namespace}-${round + WARM_UP_ROUNDS}`),
+        );
         if (round >= 0) rounds.get(name)?.push(done);
       }
     }
@@ -146,6 +149,7 @@ export const handoff = async (): Promise<Result[]> => {
 
 const oneRound = async (url: string, make: (client: Redis) => Limiter | Promise<Limiter>): Promise<Round> => {
   const clients = Array.from({ length: CALLERS }, () => new Redis(url));
+  await Promise.all(clients.map((client) => client.ping()));
   const limiters = await Promise.all(clients.map(make));
   let commands = 0;
   for (const client of clients) {
@@ -159,12 +163,4 @@ const oneRound = async (url: string, make: (client: Redis) => Limiter | Promise<
     await Promise.all(limiters.map((limiter) => limiter.close()));
     for (const client of clients) client.disconnect();
   }
-};
-
-/** A new resource would first learn. */
-const prepare = async (url: string): Promise<void> => {
-  const client = new Redis(url);
-  const config = parseConfig({ resource: RESOURCE, capacity: LEASES, headroom: 0 }, []);
-  await redisRegistry(client, { namespace: 'bench' }).configure(RESOURCE, settingsOf(config), true);
-  client.disconnect();
 };
