@@ -25,6 +25,7 @@ const withServers = {
 export default {
   projects: [
     project('unit'),
+    project('simulation'),
     project('contract', withServers),
     project('differential', withServers),
     project('integration', withServers),

@@ -6,7 +6,10 @@ import type { PoolOptions } from '../lib/index.ts';
 /** The environment of a function, as a record. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-type PoolNumbers = Pick<PoolOptions<unknown>, NumberOption | 'resource' | 'group'>;
+type PoolSettings = Pick<
+  PoolOptions<unknown>,
+  NumberOption | 'resource' | 'group' | 'share' | 'onRegistryLoss'
+>;
 
 export interface FunctionSettings {
   readonly databaseUrl: string;
@@ -16,18 +19,22 @@ export interface FunctionSettings {
   readonly redisUrl: string | undefined;
   /** Two stages that share a Redis or a database need two. */
   readonly namespace: string | undefined;
-  readonly pool: PoolNumbers;
+  readonly pool: PoolSettings;
 }
 
-/** `protectMs` is LEASEHOLD_PROTECT_MS. */
+/** `protectMs` is LEASEHOLD_PROTECT_MS, `share.min` LEASEHOLD_SHARE_MIN. */
 const variableOf = (option: string): string =>
-  `LEASEHOLD_${option.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+  `LEASEHOLD_${option.replaceAll(/[A-Z]/g, '_$&').replaceAll('.', '_').toUpperCase()}`;
 
-const OPTIONS = ['resource', 'group', ...(Object.keys(NUMBER_OPTIONS) as NumberOption[])] as const;
+const TEXTS = ['resource', 'group', 'onRegistryLoss'] as const;
+const OPTIONS = [...TEXTS, ...(Object.keys(NUMBER_OPTIONS) as NumberOption[])] as const;
+/** LEASEHOLD_SHARE_MIN … */
+const SHARE = ['min', 'max', 'priority'] as const;
 
 /**
  * Reads a function's environment: REDIS_URL, DATABASE_URL, LEASEHOLD_RESOURCE, LEASEHOLD_CAPACITY, and if wanted
- * LEASEHOLD_CONTROL_URL, LEASEHOLD_NAMESPACE, LEASEHOLD_GROUP and every option of the table (LEASEHOLD_PROTECT_MS …).
+ * LEASEHOLD_CONTROL_URL, LEASEHOLD_NAMESPACE, LEASEHOLD_GROUP, LEASEHOLD_SHARE_MIN, _MAX and _PRIORITY,
+ * LEASEHOLD_ON_REGISTRY_LOSS and every option of the table (LEASEHOLD_PROTECT_MS …).
  *
  * @throws LeaseholdError CONFIG_INVALID with every problem at once, by the variables' names; no value of a URL is in it.
  */
@@ -46,22 +53,30 @@ export const readSettings = (env: Environment): FunctionSettings => {
   return { databaseUrl, controlUrl, redisUrl, namespace: env['LEASEHOLD_NAMESPACE'] || undefined, pool };
 };
 
-const poolOptions = (env: Environment): PoolNumbers => {
-  const given = OPTIONS.map((option) => [option, env[variableOf(option)]?.trim()] as const);
-  const parsed = given
-    .filter(([, text]) => text !== undefined && text !== '')
-    .map(([option, text]) => [option, option in NUMBER_OPTIONS ? Number(text) : text]);
-  return Object.fromEntries(parsed) as PoolNumbers;
+const poolOptions = (env: Environment): PoolSettings => {
+  const given = OPTIONS.flatMap((option) => {
+    const text = textOf(env, variableOf(option));
+    return text === undefined ? [] : [[option, option in NUMBER_OPTIONS ? Number(text) : text] as const];
+  });
+  const share = SHARE.flatMap((name) => {
+    const text = textOf(env, variableOf(`share.${name}`));
+    return text === undefined ? [] : [[name, Number(text)] as const];
+  });
+  const all = share.length === 0 ? given : [...given, ['share', Object.fromEntries(share)] as const];
+  return Object.fromEntries(all) as PoolSettings;
 };
 
-const poolProblems = (pool: PoolNumbers, env: Environment): string[] => {
+/** What is there and not blank. */
+const textOf = (env: Environment, variable: string): string | undefined => env[variable]?.trim() || undefined;
+
+const poolProblems = (pool: PoolSettings, env: Environment): string[] => {
   try {
     parseConfig(pool, [], env);
     return [];
   } catch (error) {
     if (!isLeaseholdError(error)) throw error;
     const problems = error.details['problems'] as readonly string[];
-    return problems.map((problem) => problem.replace(/^\w+(?=:)/, variableOf));
+    return problems.map((problem) => problem.replace(/^[\w.]+(?=:)/, variableOf));
   }
 };
 

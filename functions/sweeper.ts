@@ -46,7 +46,7 @@ const configure = async ({ pool, registry, logger }: Wiring): Promise<ConfigureR
 };
 
 const measure = ({ metrics }: Wiring, report: SweepReport): void => {
-  const { expired, settled, denied, held, revoking, waiters } = report;
+  const { expired, settled, denied, held, revoking, waiters, debt, foreign } = report;
   const counts = {
     SweepExpired: expired,
     SweepSettled: settled,
@@ -54,6 +54,8 @@ const measure = ({ metrics }: Wiring, report: SweepReport): void => {
     FleetHeld: held,
     FleetRevoking: revoking,
     FleetWaiters: waiters,
+    FleetDebt: debt,
+    FleetForeign: foreign,
   };
   for (const [name, value] of Object.entries(counts)) metrics.addMetric(name, 'Count', value);
   // This function's own; nobody else flushes it.

@@ -1,5 +1,5 @@
 import { RESOURCE_PATTERN } from './label.ts';
-import { type ResourceSettings, SETTINGS_ORDER, type Share } from './lease.ts';
+import { type InForce, type ResourceSettings, SETTINGS_ORDER, type Share } from './lease.ts';
 import { LIMITS } from './limits.ts';
 
 /**
@@ -16,6 +16,11 @@ interface Item {
   readonly turn?: number;
   readonly session?: string;
   readonly server?: string;
+  readonly again?: {
+    readonly group: string;
+    readonly settings: ResourceSettings;
+    readonly inForce?: InForce;
+  };
 }
 
 interface Ask {
@@ -62,13 +67,32 @@ export const assertItems = (resource: string, holder: string | undefined, items:
   assertResource(resource);
   assertName('holder', holder);
   if (items.length > LIMITS.pageMax) throw refused('batch', items.length, `at most ${LIMITS.pageMax} items`);
-  for (const { id, fence, turn, session, server } of items) {
+  for (const { id, fence, turn, session, server, again } of items) {
     assertName('lease id', id);
     assertCount('fence', fence);
     assertCount('turn', turn);
     assertName('session', session);
     assertName('server', server);
+    if (again !== undefined) assertComingBack(again);
   }
+};
+
+const assertComingBack = ({ group, settings, inForce }: NonNullable<Item['again']>): void => {
+  assertName('group', group);
+  assertSettings(settings);
+  if (inForce === undefined) return;
+  assertSettings(inForce.settings);
+  assertCount('version', inForce.version);
+  assertCount('pausedForMs', inForce.pausedForMs);
+};
+
+export const assertCensus = (
+  { epoch, token }: { readonly epoch: number; readonly token: number },
+  last: { readonly foreign: number } | undefined,
+): void => {
+  assertCount('epoch', epoch);
+  assertCount('token', token);
+  assertCount('foreign', last?.foreign);
 };
 
 export const assertOperation = (word: Word): void => {

@@ -29,6 +29,21 @@ export const pollDelayMs = ({ position, waitedMs, hintMs, fraction }: PollView):
   return Math.max(1, Math.min(bounded, hintMs));
 };
 
+const LISTENING_JITTER = 0.2;
+
+/**
+ * Between the polls of a caller that hears wake-ups: only to keep its ticket alive, to find what a lost wake-up has told, and to
+ * look when something is known to fall due. Three to a ticket's life, the slowest poll at most.
+ */
+export const listeningPollDelayMs = ({
+  livenessMs,
+  hintMs,
+  fraction,
+}: Pick<PollView, 'hintMs' | 'fraction'> & { readonly livenessMs: number }): number => {
+  const slowest = Math.min(LIMITS.pollMaxMs, livenessMs / 3) * (1 - LISTENING_JITTER * fraction);
+  return Math.max(POLL_MIN_MS, Math.min(slowest, hintMs));
+};
+
 const FAILURE_BASE_MS = 1_000;
 const FAILURE_CAP_MS = 60_000;
 const FAILURE_JITTER = 0.2;

@@ -1,7 +1,14 @@
 import { LeaseholdError, redact } from './errors.ts';
 import { GROUP_PATTERN, RESOURCE_PATTERN } from './label.ts';
-import type { ResourceSettings } from './lease.ts';
+import type { ResourceSettings, Share } from './lease.ts';
 import { NUMBER_OPTIONS, type NumberOption, type NumberRule } from './options.ts';
+import { parseShare, type ShareInput } from './share-option.ts';
+
+/**
+ * What happens to connections whose protection has lapsed while the registry gives no answer. `refuse`: nobody may use them.
+ * `keep`: they stay in use, and the capacity may be exceeded by as many; none is opened.
+ */
+export type OnRegistryLoss = 'refuse' | 'keep';
 
 type Numbers = Readonly<Record<NumberOption, number>>;
 
@@ -10,6 +17,10 @@ export type ConfigInput = {
   readonly resource: string;
   readonly capacity: number;
   readonly group?: string | undefined;
+  /** What the group is entitled to; the registry's word counts where it differs. */
+  readonly share?: ShareInput | undefined;
+  /** Default: 'refuse'. */
+  readonly onRegistryLoss?: OnRegistryLoss | undefined;
 } & {
   readonly [Name in Exclude<NumberOption, 'capacity'>]?: number | undefined;
 };
@@ -17,6 +28,8 @@ export type ConfigInput = {
 export interface Config extends Numbers {
   readonly resource: string;
   readonly group: string;
+  readonly share: Share | undefined;
+  readonly onRegistryLoss: OnRegistryLoss;
   /** After it no connect of a lease can still be in flight, in ms. */
   readonly connectBoundMs: number;
 }
@@ -38,12 +51,15 @@ export const parseConfig = (
     { max: functionName === undefined ? undefined : 1, ...defined(input) },
     problems,
   );
-  if (problems.length === 0) problems.push(...crossProblems(numbers));
+  const share = parseShare(input['share'], problems);
+  if (problems.length === 0) problems.push(...crossProblems(numbers, share));
   if (problems.length > 0) throw configError(problems);
   return Object.freeze({
     ...numbers,
     resource: input['resource'] as string,
     group: (input['group'] as string | undefined) ?? functionName ?? 'default',
+    share,
+    onRegistryLoss: (input['onRegistryLoss'] as OnRegistryLoss | undefined) ?? 'refuse',
     connectBoundMs: numbers.connectTimeoutMs + CONNECT_GRACE_MS,
   });
 };
@@ -76,7 +92,7 @@ const defined = (input: Readonly<Record<string, unknown>>): Record<string, unkno
   Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
 
 const unknownNames = (input: Readonly<Record<string, unknown>>, others: readonly string[]): string[] => {
-  const known = ['resource', 'group', ...names, ...others];
+  const known = ['resource', 'group', 'share', 'onRegistryLoss', ...names, ...others];
   return Object.keys(input)
     .filter((name) => !known.includes(name))
     .map((name) => `${name}: no such option${suggestion(name, known)}`);
@@ -98,6 +114,7 @@ const textProblems = (input: Readonly<Record<string, unknown>>): string[] => {
   check('resource', RESOURCE_PATTERN, '1 to 20 characters of a-z, 0-9 and -');
   if (input['group'] !== undefined)
     check('group', GROUP_PATTERN, '1 to 64 characters of A-Z, a-z, 0-9 and _ . : -');
+  if (input['onRegistryLoss'] !== undefined) check('onRegistryLoss', /^(refuse|keep)$/, 'refuse or keep');
   return problems;
 };
 
@@ -120,7 +137,10 @@ const parseNumbers = (input: Readonly<Record<string, unknown>>, problems: string
 };
 
 /** The laws between options, each with what would be right. */
-const crossProblems = (numbers: Numbers): string[] => {
+const crossProblems = (
+  numbers: Numbers,
+  { min, max }: Pick<Share, 'min' | 'max'> = { min: 0, max: 0 },
+): string[] => {
   const { capacity, headroom, protectMs, idleMs, dangerMarginMs, connectTimeoutMs, quantumMs } = numbers;
   const laws: readonly (readonly [boolean, string])[] = [
     [
@@ -137,6 +157,11 @@ const crossProblems = (numbers: Numbers): string[] => {
       `connectTimeoutMs: ${connectTimeoutMs} is not below half of protectMs (${protectMs})`,
     ],
     [headroom > 0 || quantumMs === 0, `quantumMs: ${quantumMs} needs headroom; it is 0 where headroom is 0`],
+    [min <= max, `share.min: ${min} is more than share.max (${max})`],
+    [
+      min <= capacity - headroom,
+      `share.min: ${min} is more than capacity less headroom (${capacity - headroom})`,
+    ],
   ];
   return laws.filter(([holds]) => !holds).map(([, text]) => text);
 };

@@ -75,7 +75,7 @@ export interface GroupView extends GroupLoad {
 }
 
 /** Tickets of a group that are served before anyone above their minimum. */
-export const urgentOf = ({ waiting, min, taken }: GroupLoad): number =>
+const urgentOf = ({ waiting, min, taken }: GroupLoad): number =>
   Math.min(waiting, Math.max(0, min - taken));
 
 /** Tickets of a group that its maximum allows to serve. */
@@ -139,13 +139,15 @@ export interface YieldView {
  * a drain. Without headroom nobody can revoke a parked lease, so there a full resource is reason enough.
  */
 export const shouldYield = (settings: ResourceSettings, view: YieldView): boolean => {
-  const { cap, count, eligible, flagged, group } = view;
-  if (view.isDraining || flagged < count - cap) return true;
+  const { cap, count, flagged, group } = view;
+  const debt = Math.max(0, count - cap);
+  if (view.isDraining || flagged < debt) return true;
   if (view.isStale && flagged < Math.max(1, settings.headroom)) return true;
   if (view.heldForMs < settings.quantumMs) return false;
   if (group.taken >= group.max && group.flagged < group.waiting) return true;
   const mayGive = group.waiting > 0 || group.taken > group.min;
-  if (mayGive && flagged < eligible - Math.max(0, view.room)) return true;
+  const wanted = debt + Math.max(0, view.eligible - Math.max(0, view.room));
+  if (mayGive && flagged < wanted) return true;
   return settings.headroom === 0 && count >= cap;
 };
 

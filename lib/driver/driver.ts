@@ -13,6 +13,8 @@
  * - D7 `end` ends exactly the sessions asked for, by bound identity or by label, in one statement; `look` reads the
  *   server's own list afresh at every call.
  * - D8 Errors of an idle or lent connection never become unhandled events; they arrive at `onEnd`, once.
+ * - D9 `census` reads the server's own list afresh: every session on this server that a label of the given beginning names,
+ *   whatever its role and database, and how many sessions of the role have no lease's label at all.
  */
 export interface Driver<Connection> {
   /** 'postgres', 'mysql', … for messages and metrics. */
@@ -85,6 +87,8 @@ export interface DriverConnection<Connection> {
   end(targets: readonly SessionTarget[], timeoutMs: number): Promise<readonly EndOutcome[]>;
   /** Which of the targets the server's list still shows, in order: true = still there. */
   look(targets: readonly SessionTarget[], timeoutMs: number): Promise<readonly boolean[]>;
+  /** The sessions of this server whose label begins with `prefix`. */
+  census(prefix: string, timeoutMs: number): Promise<SessionCount>;
 }
 
 export interface ConnectionEnd {
@@ -92,6 +96,19 @@ export interface ConnectionEnd {
   readonly endSeen: boolean;
   /** The last error, if there was one. */
   readonly error?: Error;
+}
+
+/** What the server's own list says about everybody's sessions. */
+export interface SessionCount {
+  readonly sessions: readonly LabelledSession[];
+  /** Sessions of the connection's role that no lease accounts for, on whatever database; this one aside. */
+  readonly foreign: number;
+}
+
+export interface LabelledSession {
+  readonly label: string;
+  /** As `DriverConnection.session`. */
+  readonly session: string;
 }
 
 /** A session to end or to look for: by its bound identity where it is known, and by its label. */

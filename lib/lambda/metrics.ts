@@ -37,7 +37,9 @@ class Recorder implements PoolMetrics {
   readonly #subscriptions: readonly Disposable[];
   readonly #counts = new Map<string, { readonly counter: Counter; count: number }>();
   #waits: number[] = [];
-  #peak = 0;
+  #leaseWaits: number[] = [];
+  /** The most that were lent, and the most callers that waited, at once. */
+  #peak = { lent: 0, waiting: 0 };
 
   constructor(pool: MeasuredPool, sink: MetricsSink) {
     this.#pool = pool;
@@ -45,12 +47,15 @@ class Recorder implements PoolMetrics {
     const { events } = pool;
     this.#subscriptions = [
       events.on('acquired', ({ waitMs }) => this.#onAcquired(waitMs)),
-      events.on('acquireFailed', ({ error }) => this.#add(['AcquireFailed', 'code', error.code])),
+      events.on('acquireFailed', ({ error }) => this.#onFailed(error.code)),
+      events.on('leaseGranted', ({ waitMs }) => keepLongest(this.#leaseWaits, waitMs)),
+      events.on('waiting', ({ because }) => this.#add(['LongWaits', 'because', because ?? 'QUEUE'])),
       events.on('connectionOpened', () => this.#add(['ConnectionsOpened'])),
       events.on('connectionFailed', ({ failure }) => this.#add(['ConnectionsFailed', 'cause', failure])),
       events.on('connectionClosed', ({ reason }) => this.#add(['ConnectionsClosed', 'reason', reason])),
       events.on('leaseLost', ({ reason }) => this.#add(['LeasesLost', 'reason', reason])),
       events.on('leaseDenied', ({ reason }) => this.#add(['Denied', 'reason', reason])),
+      events.on('censusRefused', () => this.#add(['CensusRefused'])),
       events.on('leftLent', ({ count }) => this.#add(['LeftLent'], count)),
     ];
   }
@@ -58,19 +63,23 @@ class Recorder implements PoolMetrics {
   record(): void {
     const counts = [...this.#counts.values()];
     const waits = this.#waits;
-    const { idle, lent, busy, closing } = this.#pool.status();
-    const peak = Math.max(this.#peak, lent);
+    const leaseWaits = this.#leaseWaits;
+    const { idle, lent, busy, closing, waiting } = this.#pool.status();
+    const peak = this.#peak;
     this.#counts.clear();
     this.#waits = [];
-    this.#peak = lent;
+    this.#leaseWaits = [];
+    this.#peak = { lent, waiting };
     quietly(() => {
       this.#addLevels({
         PoolSize: idle + lent + busy,
-        ConnectionsActive: peak,
+        ConnectionsActive: Math.max(peak.lent, lent),
         ConnectionsIdle: idle,
         LeasesHeld: idle + lent + busy + closing,
+        Waiting: Math.max(peak.waiting, waiting),
       });
       for (const waitMs of waits) this.#sink.addMetric('AcquireWait', 'Milliseconds', waitMs);
+      for (const waitMs of leaseWaits) this.#sink.addMetric('LeaseWait', 'Milliseconds', waitMs);
       for (const [name, count] of totals(counts)) this.#sink.addMetric(name, 'Count', count);
     });
     for (const { counter, count } of counts) quietly(() => this.#addByCause(counter, count));
@@ -94,9 +103,20 @@ class Recorder implements PoolMetrics {
   }
 
   #onAcquired(waitMs: number): void {
-    this.#peak = Math.max(this.#peak, this.#pool.status().lent);
-    this.#waits.push(waitMs);
-    if (this.#waits.length > WAITS_MAX) this.#waits.splice(this.#waits.indexOf(Math.min(...this.#waits)), 1);
+    // A caller that waited has just left those who wait.
+    this.#notePeak(waitMs > 0 ? 1 : 0);
+    keepLongest(this.#waits, waitMs);
+  }
+
+  #onFailed(code: string): void {
+    this.#notePeak(1);
+    this.#add(['AcquireFailed', 'code', code]);
+  }
+
+  #notePeak(leftWaiting: number): void {
+    const { lent, waiting } = this.#pool.status();
+    this.#peak.lent = Math.max(this.#peak.lent, lent);
+    this.#peak.waiting = Math.max(this.#peak.waiting, waiting + leftWaiting);
   }
 
   #add(counter: Counter, by = 1): void {
@@ -106,6 +126,11 @@ class Recorder implements PoolMetrics {
     this.#counts.set(key, entry);
   }
 }
+
+const keepLongest = (waits: number[], waitMs: number): void => {
+  waits.push(waitMs);
+  if (waits.length > WAITS_MAX) waits.splice(waits.indexOf(Math.min(...waits)), 1);
+};
 
 /** One recorder for each pool and sink: two handlers of one module must not count the same event twice. */
 const recorders = new WeakMap<MetricsSink, WeakMap<MeasuredPool, PoolMetrics>>();
@@ -118,10 +143,12 @@ const recorders = new WeakMap<MetricsSink, WeakMap<MeasuredPool, PoolMetrics>>()
  * happen, and Powertools keeps the metrics of concurrent invocations apart. So a metric has the dimensions that the sink
  * has then; give a sink of its own (flushed beside yours) where yours has dimensions that should not multiply these.
  *
- * Levels, always: PoolSize, ConnectionsActive (the most lent at once since the last record), ConnectionsIdle, LeasesHeld.
- * AcquireWait in ms, for each connection got (the 50 longest). Counts, when above 0: ConnectionsOpened, ConnectionsFailed,
- * ConnectionsClosed, LeasesLost, Denied, AcquireFailed, LeftLent. A count that has causes is a total in the sink, to alarm
- * on, and is written once more for each cause with that as its dimension (`cause`, `reason`, `code`) where the sink has
+ * Levels, always: PoolSize, ConnectionsActive (the most lent at once since the last record), ConnectionsIdle, LeasesHeld,
+ * Waiting (the most callers of this process that waited at once). In ms, the 50 longest: AcquireWait, for each connection
+ * got, and LeaseWait, for each lease that the registry granted after its queue. Counts, when above 0: ConnectionsOpened,
+ * ConnectionsFailed, ConnectionsClosed, LeasesLost, Denied, AcquireFailed, LeftLent, CensusRefused, and LongWaits (told of a
+ * lease waited for longer than a second, then ever more rarely). A count that has causes is a total in the sink, to alarm
+ * on, and is written once more for each cause with that as its dimension (`cause`, `reason`, `code`, `because`) where the sink has
  * `singleMetric`, to find out with: the dimension would otherwise apply to everything else in the sink.
  */
 export const poolMetrics = (pool: MeasuredPool, metrics: MetricsSink): PoolMetrics => {

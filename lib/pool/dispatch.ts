@@ -1,15 +1,17 @@
-import type { Instant, Timer } from '../core/clock.ts';
+import type { Instant } from '../core/clock.ts';
 import type { Driver } from '../driver/driver.ts';
 import { atMost, Background } from './background.ts';
-import { Duties } from './duties.ts';
+import { Chores } from './chores.ts';
 import { Farewells } from './farewells.ts';
 import { Gate } from './gate.ts';
 import type { Holder } from './holder.ts';
+import { IDLE_PART, IdleWatch } from './idle-watch.ts';
 import type { CloseReason } from './pool-events.ts';
 import { Renewer } from './renewer.ts';
 import { type LeasedConnection, Roster } from './roster.ts';
-import { IDLE_PART, Supply } from './supply.ts';
+import { Supply } from './supply.ts';
 import { Waiters } from './waiters.ts';
+import { Wakes } from './wakes.ts';
 
 /** Brings connections and callers together: who gets what, what happens to a connection that comes back, and when it goes. */
 export class Dispatch<Connection> {
@@ -19,12 +21,13 @@ export class Dispatch<Connection> {
   /** While an invocation runs nothing is parked, because its work may go on. */
   invocations = 0;
   readonly #holder: Holder;
-  readonly #duties: Duties;
+  readonly #chores: Chores;
   readonly #farewells: Farewells;
   readonly #renewer: Renewer<Connection>;
   readonly #background: Background;
+  readonly #idleWatch: IdleWatch<Connection>;
+  readonly #wakes: Wakes;
   #isClosing = false;
-  #idleTimer: Timer | undefined;
   #onEmpty: (() => void) | undefined;
 
   constructor(holder: Holder, driver: Driver<Connection>) {
@@ -34,9 +37,11 @@ export class Dispatch<Connection> {
       events.emit('registryFailed', { operation: 'background', error }),
     );
     this.waiters = new Waiters(clock, config.localWaitersMax);
-    this.#duties = new Duties(holder, () => this.#doDuties());
+    this.#wakes = new Wakes(holder);
+    this.#idleWatch = new IdleWatch(clock, this.roster, (connection) => this.#drop(connection, 'idle'));
+    this.#chores = new Chores(holder, () => this.#doChores());
     this.#farewells = new Farewells(holder, this.#background);
-    this.#renewer = new Renewer(holder, this.roster, this.#duties, {
+    this.#renewer = new Renewer(holder, this.roster, this.#chores, {
       lost: (connection, reason) => {
         events.emit('leaseLost', { reason, inUse: connection.place === 'lent' });
         if (connection.place === 'idle') this.#drop(connection, 'lost');
@@ -52,7 +57,8 @@ export class Dispatch<Connection> {
       driver,
       roster: this.roster,
       waiters: this.waiters,
-      duties: this.#duties,
+      chores: this.#chores,
+      wakes: this.#wakes,
       farewells: this.#farewells,
       renewer: this.#renewer,
       gate,
@@ -103,8 +109,9 @@ export class Dispatch<Connection> {
         return;
       }
     }
-    if (this.#duties.isEmpty) this.#ready(connection);
-    else this.#background.add(this.#duties.work(driver, lease).then(() => this.#ready(connection)));
+    if (lease.isWanted && lease.loss === undefined && driver.isOpen) this.#drop(connection, 'yielded');
+    else if (this.#chores.isEmpty) this.#ready(connection);
+    else this.#background.add(this.#chores.work(driver, lease).then(() => this.#ready(connection)));
   }
 
   /** Ends a loan whose borrower may still have the client: then nobody else may get this connection. */
@@ -138,13 +145,14 @@ export class Dispatch<Connection> {
     for (const connection of this.roster.at('lent')) this.#drop(connection, 'closed');
     await this.#background.settled(2 * config.operationTimeoutMs);
     this.#renewer.stop();
-    this.#duties.stop();
-    this.#idleTimer?.cancel();
+    this.#chores.stop();
+    this.#wakes.stop();
+    this.#idleWatch.stop();
   }
 
   #isWarm({ driver, lease, lastUsedAt }: LeasedConnection<Connection>, now: Instant): boolean {
     const { clock, config } = this.#holder;
-    if (!driver.isOpen || lease.remainingMs(now) <= config.dangerMarginMs) return false;
+    if (!driver.isOpen || !lease.isUsable(config.dangerMarginMs, now)) return false;
     return clock.elapsedMs(lastUsedAt, now) < Math.min(config.checkAfterIdleMs, IDLE_PART * lease.idleMs);
   }
 
@@ -179,24 +187,28 @@ export class Dispatch<Connection> {
 
   /** It was used, opened or checked just now: whoever waits gets it as it is. */
   #keep(connection: LeasedConnection<Connection>): void {
+    const { lease } = connection;
     const { config, clock, pressure } = this.#holder;
     const now = clock.read();
-    const remainingMs = connection.lease.remainingMs(now);
-    if (this.waiters.length > 0 && remainingMs > config.dangerMarginMs) {
+    if (this.waiters.length > 0 && lease.isUsable(config.dangerMarginMs, now)) {
       this.waiters.offer(this.#lend(connection, now));
       return;
     }
+    if (lease.isWanted) {
+      this.#drop(connection, 'yielded');
+      return;
+    }
     this.roster.move(connection, 'idle');
-    this.#watchIdle(connection.lease.idleMs);
+    this.#idleWatch.start(lease.idleMs);
     this.serve();
     const isUnwanted = connection.place === 'idle' && this.invocations === 0 && pressure;
-    if (isUnwanted && remainingMs > 0) this.#background.add(this.#renewer.park([connection]));
+    if (isUnwanted && lease.remainingMs(now) > 0) this.#background.add(this.#renewer.park([connection]));
   }
 
-  /** A duty whose look had to wait. If every connection is lent or gone, the next return does it, or somebody else. */
-  #doDuties(): void {
+  /** A look that is wanted, or had to wait. If every connection is lent or gone, the next return makes it, or somebody else. */
+  #doChores(): void {
     const idle = this.roster.newestIdle();
-    if (idle === undefined || this.#duties.isEmpty) return;
+    if (idle === undefined || this.#chores.isEmpty) return;
     this.roster.move(idle, 'busy');
     this.#background.add(this.#workOn(idle));
   }
@@ -206,7 +218,7 @@ export class Dispatch<Connection> {
     const { driver, lease } = connection;
     const { dangerMarginMs } = this.#holder.config;
     if (lease.remainingMs() <= dangerMarginMs) await this.#renewer.renew(connection);
-    if (lease.remainingMs() > dangerMarginMs) await this.#duties.work(driver, lease);
+    if (lease.remainingMs() > dangerMarginMs) await this.#chores.work(driver, lease);
     this.#ready(connection);
   }
 
@@ -224,18 +236,5 @@ export class Dispatch<Connection> {
     else this.#farewells.abandon(lease, 'unseen', driver.session);
     this.#holder.events.emit('connectionClosed', { reason, endSeen });
     this.serve();
-  }
-
-  /** Where the process is not frozen, unused connections are closed before the server would end them. */
-  #watchIdle(idleMs: number): void {
-    this.#idleTimer ??= this.#holder.clock.setBackgroundTimer(IDLE_PART * idleMs, () => {
-      this.#idleTimer = undefined;
-      for (const connection of this.roster.at('idle')) {
-        const unusedMs = this.#holder.clock.elapsedMs(connection.lastUsedAt);
-        if (unusedMs >= IDLE_PART * connection.lease.idleMs) this.#drop(connection, 'idle');
-      }
-      const [next] = this.roster.at('idle');
-      if (next !== undefined) this.#watchIdle(next.lease.idleMs);
-    });
   }
 }

@@ -21,14 +21,14 @@ export class Gate<Connection> {
 
   pass(connection: LeasedConnection<Connection> | undefined): Promise<void> | undefined {
     if (connection?.place !== 'lent') return Promise.reject(usedAfterReturn());
-    return connection.lease.remainingMs() > this.#marginMs ? undefined : this.#askFirst(connection);
+    return connection.lease.isUsable(this.#marginMs) ? undefined : this.#askFirst(connection);
   }
 
   async #askFirst(connection: LeasedConnection<Connection>): Promise<void> {
     const { lease } = connection;
     for (let asks = 0; asks < ASKS && lease.loss === undefined; asks += 1) {
       const result = await this.#renewer.renew(connection);
-      if (lease.remainingMs() > this.#marginMs) return;
+      if (lease.isUsable(this.#marginMs)) return;
       if (result === 'unanswered') break;
     }
     if (lease.loss !== undefined) throw leaseLost(lease.loss);

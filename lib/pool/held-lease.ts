@@ -1,6 +1,9 @@
 import type { Clock, Instant } from '../core/clock.ts';
 import type { LeaseRef, LossReason } from '../core/lease.ts';
 
+/** So long an unprotected connection that is kept in use is not asked about again before each statement, in ms; only beside them. */
+const KEPT_MS = 5_000;
+
 /** A lease in its holder's hands: how long it is protected by the holder's own clocks. */
 export class HeldLease {
   readonly ref: LeaseRef;
@@ -11,11 +14,15 @@ export class HeldLease {
   isBound = false;
   /** Set once, when the registry has said that the lease is over. */
   loss: LossReason | undefined;
+  /** The registry wants the connection's place; whoever has it may finish. */
+  isWanted = false;
   readonly #clock: Clock;
   #turn = 0;
   #sentAt: Instant;
   #protectMs: number;
   #renewAfterMs: number;
+  #keptAt: Instant | undefined;
+  #isBeyond = false;
 
   constructor(
     clock: Clock,
@@ -46,6 +53,22 @@ export class HeldLease {
     return this.loss === undefined ? this.#protectMs - this.#clock.elapsedMs(this.#sentAt, now) : 0;
   }
 
+  /** Whether a statement may be sent without asking first. */
+  isUsable(marginMs: number, now?: Instant): boolean {
+    return this.remainingMs(now) > marginMs || this.#isKept(now);
+  }
+
+  /**
+   * The registry gives no answer, and what is open stays in use meanwhile: asked again before long. True the first time that
+   * this goes beyond the protection.
+   */
+  keep(): boolean {
+    this.#keptAt = this.#clock.read();
+    if (this.#isBeyond || this.remainingMs(this.#keptAt) > 0) return false;
+    this.#isBeyond = true;
+    return true;
+  }
+
   /** Ms until the next renewal; 0 or less: now. */
   renewInMs(now?: Instant): number {
     return (this.isBound ? this.#renewAfterMs : 0) - this.#clock.elapsedMs(this.#sentAt, now);
@@ -63,10 +86,17 @@ export class HeldLease {
     this.#sentAt = sentAt;
     this.#protectMs = protectMs;
     this.#renewAfterMs = renewAfterMs;
+    this.#keptAt = undefined;
+    this.#isBeyond = false;
   }
 
   /** From the moment a park is SENT its holder counts itself unprotected (law L4). */
   endProtection(): void {
     this.#protectMs = 0;
+  }
+
+  #isKept(now?: Instant): boolean {
+    if (this.#keptAt === undefined || this.loss !== undefined) return false;
+    return this.#clock.elapsedMs(this.#keptAt, now) < KEPT_MS;
   }
 }

@@ -1,10 +1,10 @@
-import type { Clock } from '../core/clock.ts';
+import type { Clock, Instant } from '../core/clock.ts';
 import type { Config } from '../core/config.ts';
 import { settingsOf } from '../core/config.ts';
 import type { Events } from '../core/events.ts';
-import type { ResourceSettings } from '../core/lease.ts';
+import type { InForce, ResourceSettings } from '../core/lease.ts';
 import type { Random } from '../core/random.ts';
-import type { Registry } from '../registry/registry.ts';
+import type { Registry, Weather } from '../registry/registry.ts';
 import type { PoolEvents } from './pool-events.ts';
 
 /** What the parts of one pool share: who they are towards the registry, and the world they live in. */
@@ -17,6 +17,7 @@ export class Holder {
   readonly events: Events<PoolEvents>;
   /** The last that the registry said: somebody waits, or the next newcomer would have to. */
   pressure = false;
+  #inForce: { readonly word: InForce; readonly heardAt: Instant } | undefined;
   #id: string | undefined;
 
   constructor(config: Config, registry: Registry, clock: Clock, random: Random, events: Events<PoolEvents>) {
@@ -26,6 +27,21 @@ export class Holder {
     this.clock = clock;
     this.random = random;
     this.events = events;
+  }
+
+  /** What every reply of the registry says about the fleet. */
+  hear({ pressure, inForce }: Weather): void {
+    this.pressure = pressure;
+    if (inForce !== undefined) this.#inForce = { word: inForce, heardAt: this.clock.read() };
+  }
+
+  /** The last that the registry said about what an operator has changed, as of now: for a registry that has lost its memory. */
+  get inForce(): InForce | undefined {
+    if (this.#inForce === undefined) return undefined;
+    const { word, heardAt } = this.#inForce;
+    if (word.control !== 'paused' || word.pausedForMs === 0) return word;
+    const pausedForMs = Math.ceil(word.pausedForMs - this.clock.elapsedMs(heardAt));
+    return pausedForMs > 0 ? { ...word, pausedForMs } : { ...word, control: 'open', pausedForMs: 0 };
   }
 
   /** Made at first use, not at load: a snapshot of a loaded module is restored many times. */

@@ -1,10 +1,13 @@
-import { pollDelayMs, registryDelayMs } from '../core/backoff.ts';
+import { listeningPollDelayMs, pollDelayMs, registryDelayMs } from '../core/backoff.ts';
 import { type Instant, sleep } from '../core/clock.ts';
 import { isLeaseholdError, LeaseholdError } from '../core/errors.ts';
-import type { GrantReply } from '../registry/registry.ts';
+import type { DenialReason } from '../core/lease.ts';
+import type { GrantReply, GrantRequest } from '../registry/registry.ts';
+import { deniedError, forbiddenError } from './denial.ts';
 import type { Farewells } from './farewells.ts';
 import { HeldLease } from './held-lease.ts';
 import type { Holder } from './holder.ts';
+import type { Wakes } from './wakes.ts';
 
 export type Granted = Extract<GrantReply, { kind: 'granted' }>;
 
@@ -22,7 +25,22 @@ export interface Patience {
   remainingMs(): number;
   /** What keeps the request from succeeding right now, for the message of a time-out. */
   note(step: string, trouble?: LeaseholdError): void;
+  /** Nothing comes before `ms` have passed: those who cannot wait so long hear it now. */
+  giveUpBefore(ms: number, error: LeaseholdError): void;
 }
+
+type Queued = Extract<GrantReply, { kind: 'queued' }>;
+
+/** A wait is told after this long, in ms, then after twice as long, and at last this often. */
+const REPORT_FIRST_MS = 1_000;
+const REPORT_RARELY_MS = 30_000;
+/** The next poll, in ms, of one who hears wake-ups and has not said so yet. */
+const LISTEN_NOW_MS = 1;
+/** The first polls come at least this soon, in ms, while the listener is being opened. */
+const LISTEN_SOON_MS = 50;
+const LISTEN_SOON_POLLS = 3;
+/** The longest patience that is told, in ms. */
+const WAIT_MAX_MS = 86_400_000;
 
 /**
  * Asks the registry for one lease and waits in its queue. `undefined`: nobody wanted it any more, and nothing is held.
@@ -34,21 +52,37 @@ export class LeaseRequest {
   readonly #holder: Holder;
   readonly #farewells: Farewells;
   readonly #patience: Patience;
+  readonly #place: ReturnType<Wakes['place']>;
+  readonly #wakes: Wakes;
   readonly #since;
   #id: string;
   #again = false;
   #stamp = 0;
   #failures = 0;
+  #polls = 0;
+  /** The last ask said that its caller hears wake-ups. */
+  #listens = false;
+  #reportAtMs = REPORT_FIRST_MS;
 
-  constructor(holder: Holder, farewells: Farewells, patience: Patience) {
+  constructor(holder: Holder, farewells: Farewells, wakes: Wakes, patience: Patience) {
     this.#holder = holder;
     this.#farewells = farewells;
     this.#patience = patience;
+    this.#wakes = wakes;
+    this.#place = wakes.place();
     this.#since = holder.clock.read();
     this.#id = holder.random.id();
   }
 
   async run(): Promise<LeaseAnswer | undefined> {
+    try {
+      return await this.#run();
+    } finally {
+      this.#place[Symbol.dispose]();
+    }
+  }
+
+  async #run(): Promise<LeaseAnswer | undefined> {
     const { signal } = this.#patience;
     while (!signal.aborted) {
       const sentAt = this.#holder.clock.read();
@@ -67,17 +101,17 @@ export class LeaseRequest {
 
   /** The registry's answer; undefined if there was none. */
   async #ask(): Promise<GrantReply | undefined> {
-    const { registry, settings, config, id: holder, events } = this.#holder;
-    const { resource, group } = config;
-    const ask = { resource, holder, group, settings, wait: true };
+    const { registry, events, config } = this.#holder;
     try {
-      const again = this.#again;
+      // Listen before asking: the wake-up can overtake the answer that says "queued".
+      this.#place.expect(this.#id);
+      const request = this.#request();
       this.#again = true;
-      const reply = await registry.grant({ ...ask, leaseId: this.#id, again, stamp: this.#stamp });
+      const reply = await registry.grant(request);
       this.#failures = 0;
       if ('pressure' in reply) {
-        this.#holder.pressure = reply.pressure;
-        if (reply.settingsDiffer) events.emit('settingsDiffer', { resource });
+        this.#holder.hear(reply);
+        if (reply.settingsDiffer) events.emit('settingsDiffer', { resource: config.resource });
       }
       return reply;
     } catch (error) {
@@ -89,6 +123,25 @@ export class LeaseRequest {
       this.#patience.note('the lease registry', failure);
       return undefined;
     }
+  }
+
+  #request(): GrantRequest {
+    const { settings, config, id: holder } = this.#holder;
+    const { resource, group, share } = config;
+    this.#listens = this.#wakes.isReady;
+    return {
+      resource,
+      leaseId: this.#id,
+      again: this.#again,
+      stamp: this.#stamp,
+      holder,
+      group,
+      wait: true,
+      waitMs: Math.ceil(Math.min(WAIT_MAX_MS, this.#patience.remainingMs())),
+      listens: this.#listens,
+      settings,
+      ...(share === undefined ? {} : { share }),
+    };
   }
 
   async #afterSilence(): Promise<void> {
@@ -107,42 +160,63 @@ export class LeaseRequest {
   }
 
   async #afterAnswer(reply: Exclude<GrantReply, Granted>): Promise<void> {
-    if (reply.kind === 'queued') return this.#waitInQueue(reply);
-    if (reply.kind === 'lost') {
+    if (reply.kind === 'queued') await this.#waitInQueue(reply);
+    else if (reply.kind === 'denied') await this.#afterDenial(reply);
+    else {
       this.#id = this.#holder.random.id();
       this.#again = false;
-      return;
     }
-    // A refused id is not known to the registry, so the next ask is not a repeat.
-    this.#again = false;
-    this.#holder.events.emit('leaseDenied', { reason: reply.reason, retryAfterMs: reply.retryAfterMs });
-    const denied = deniedError(this.#holder.config.resource, reply);
-    this.#patience.note(`the registry (${reply.reason})`, denied);
-    if (reply.reason !== 'LEARNING' || reply.retryAfterMs > this.#patience.remainingMs()) throw denied;
-    await sleep(this.#holder.clock, reply.retryAfterMs, this.#patience.signal);
   }
 
-  async #waitInQueue(reply: Extract<GrantReply, { kind: 'queued' }>): Promise<void> {
+  async #afterDenial({ kind: _, ...denial }: Extract<GrantReply, { kind: 'denied' }>): Promise<void> {
+    const { config, events, clock } = this.#holder;
+    const { reason, because, retryAfterMs } = denial;
+    // A refused id is not known to the registry, so the next ask is not a repeat.
+    this.#again = false;
+    events.emit('leaseDenied', denial);
+    const denied = deniedError(config.resource, denial);
+    this.#patience.note(`the registry (${because ?? reason})`, denied);
+    if (FINAL.has(reason)) throw denied;
+    this.#patience.giveUpBefore(retryAfterMs, denied);
+    // Somebody with more time may have come while this was asked: the registry keeps a place for him.
+    const isTooEarly = reason === 'DEADLINE_NEAR' && retryAfterMs <= this.#patience.remainingMs();
+    const pauseMs = isTooEarly ? ASK_AGAIN_MIN_MS : Math.min(retryAfterMs, ASK_AGAIN_MAX_MS);
+    await sleep(clock, pauseMs, this.#patience.signal);
+  }
+
+  async #waitInQueue(reply: Queued): Promise<void> {
     this.#stamp = reply.stamp;
-    this.#patience.note(`the fleet's queue (position ${reply.position})`);
-    const waitedMs = this.#holder.clock.elapsedMs(this.#since);
-    const fraction = this.#holder.random.fraction();
-    const { position, retryAfterMs: hintMs } = reply;
-    await sleep(
-      this.#holder.clock,
-      pollDelayMs({ position, waitedMs, hintMs, fraction }),
-      this.#patience.signal,
-    );
+    this.#polls += 1;
+    this.#place.listen();
+    this.#noteQueue(reply);
+    await this.#place.sleep(this.#pollInMs(reply), this.#patience.signal);
+  }
+
+  #noteQueue({ position, because }: Queued): void {
+    const { config, clock, events } = this.#holder;
+    const place = `the fleet's queue (position ${position})`;
+    if (because === undefined) this.#patience.note(place);
+    else this.#patience.note(`${place} while nothing is granted`, forbiddenError(config.resource, because));
+    const waitedMs = clock.elapsedMs(this.#since);
+    if (waitedMs < this.#reportAtMs) return;
+    this.#reportAtMs = waitedMs + Math.min(waitedMs, REPORT_RARELY_MS);
+    events.emit('waiting', { position, waitedMs, because });
+  }
+
+  #pollInMs({ position, retryAfterMs: hintMs }: Queued): number {
+    const { clock, random, config } = this.#holder;
+    const fraction = random.fraction();
+    if (this.#listens) return listeningPollDelayMs({ livenessMs: config.ticketLivenessMs, hintMs, fraction });
+    const delayMs = pollDelayMs({ position, waitedMs: clock.elapsedMs(this.#since), hintMs, fraction });
+    // A slot is kept only for those who have said that they listen.
+    if (this.#wakes.isReady) return LISTEN_NOW_MS;
+    const isSoonHeard = this.#wakes.isPossible && this.#polls <= LISTEN_SOON_POLLS;
+    return isSoonHeard ? Math.min(delayMs, LISTEN_SOON_MS * (0.5 + fraction)) : delayMs;
   }
 }
 
-const deniedError = (resource: string, reply: Extract<GrantReply, { kind: 'denied' }>): LeaseholdError => {
-  const { reason, retryAfterMs } = reply;
-  const why = {
-    FULL: 'every connection is taken',
-    QUEUE_FULL: "the fleet's queue is full",
-    LEARNING: 'the registry has no memory yet and waits until every older lease must have ended',
-  }[reason];
-  const text = `No lease on '${resource}': ${why}; try again in ${retryAfterMs} ms.`;
-  return new LeaseholdError('DENIED', text, { retryAfterMs, details: { reason, resource } });
-};
+/** A wait does not mend these: the caller's own pace is too high for the fleet. */
+const FINAL: ReadonlySet<DenialReason> = new Set(['FULL', 'QUEUE_FULL']);
+/** Between asks of one whom the registry does not keep in its queue, in ms: an operator may have changed its mind. */
+const ASK_AGAIN_MIN_MS = 10;
+const ASK_AGAIN_MAX_MS = 1_000;

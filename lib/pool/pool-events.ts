@@ -1,5 +1,5 @@
 import type { LeaseholdError } from '../core/errors.ts';
-import type { DenialReason, LossReason } from '../core/lease.ts';
+import type { DenialReason, Forbidden, LossReason } from '../core/lease.ts';
 import type { OpenFailure } from '../driver/driver.ts';
 
 /** Why a connection was closed. */
@@ -26,8 +26,23 @@ export interface PoolEvents {
   /** A connection went back to the pool. */
   returned: { readonly heldMs: number };
   leaseGranted: { readonly waitMs: number; readonly isProbe: boolean };
-  leaseDenied: { readonly reason: DenialReason; readonly retryAfterMs: number };
+  /** `because`, with DEADLINE_NEAR: what forbids every grant. */
+  leaseDenied: {
+    readonly reason: DenialReason;
+    readonly retryAfterMs: number;
+    readonly because?: Forbidden;
+  };
+  /** A lease has been waited for longer than a second; told again ever more rarely. `because`: nobody is granted anything. */
+  waiting: {
+    readonly position: number;
+    readonly waitedMs: number;
+    readonly because: Forbidden | undefined;
+  };
   /** `inUse`: a borrower had the connection. */
+  /** The registry had lost its memory; `isKnownAgain`: it took the lease over from this pool. */
+  leaseForgotten: { readonly isKnownAgain: boolean };
+  /** The registry is away, and an unprotected connection stays in use all the same (`onRegistryLoss: 'keep'`). */
+  leaseKept: { readonly unprotectedMs: number };
   leaseLost: { readonly reason: LossReason; readonly inUse: boolean };
   connectionOpened: { readonly openMs: number };
   connectionFailed: { readonly failure: OpenFailure; readonly error: Error };
@@ -38,6 +53,12 @@ export interface PoolEvents {
   leftLent: { readonly count: number };
   /** Sessions of revoked leases were ended and proven gone (`settled`), or not yet. */
   dutyDone: { readonly settled: number; readonly kept: number };
+  /** The database's own session list was read and told to the registry. `foreign`: sessions of the role without a lease. */
+  censusDone: { readonly sessions: number; readonly foreign: number };
+  /** It could not be read or told in time, or is no longer wanted; somebody else is asked. */
+  censusFailed: { readonly error: unknown };
+  /** The database refused the one connection that a census is made through; it is tried again. Not a `connectionFailed`. */
+  censusRefused: { readonly error: Error };
   /** The right to end a revoked session is missing. */
   dutyDenied: { readonly lease: string };
   /** The registry keeps other settings of the resource than this pool's; the registry's are in force. */

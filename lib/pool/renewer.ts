@@ -1,8 +1,16 @@
 import type { Instant, Timer } from '../core/clock.ts';
+import { isLeaseholdError } from '../core/errors.ts';
 import type { LossReason } from '../core/lease.ts';
 import { LIMITS } from '../core/limits.ts';
-import type { RenewItem, RenewOutcome, RenewReply } from '../registry/registry.ts';
-import type { Duties } from './duties.ts';
+import type {
+  ParkItem,
+  ParkOutcome,
+  Registration,
+  RenewItem,
+  RenewOutcome,
+  RenewReply,
+} from '../registry/registry.ts';
+import type { Chores } from './chores.ts';
 import type { Holder } from './holder.ts';
 import type { LeasedConnection, Roster } from './roster.ts';
 
@@ -25,15 +33,15 @@ export interface RenewerHooks<Connection> {
 export class Renewer<Connection> {
   readonly #holder: Holder;
   readonly #roster: Roster<Connection>;
-  readonly #duties: Duties;
+  readonly #chores: Chores;
   readonly #hooks: RenewerHooks<Connection>;
   #timer: Timer | undefined;
   readonly #inFlight = new Map<LeasedConnection<Connection>, Promise<RenewalResult>>();
 
-  constructor(holder: Holder, roster: Roster<Connection>, duties: Duties, hooks: RenewerHooks<Connection>) {
+  constructor(holder: Holder, roster: Roster<Connection>, chores: Chores, hooks: RenewerHooks<Connection>) {
     this.#holder = holder;
     this.#roster = roster;
-    this.#duties = duties;
+    this.#chores = chores;
     this.#hooks = hooks;
   }
 
@@ -93,29 +101,69 @@ export class Renewer<Connection> {
     return answer;
   }
 
-  async #send(page: readonly LeasedConnection<Connection>[]): Promise<RenewalResult[]> {
+  /** `again`: the registry has lost its memory, and these connections are open. */
+  async #send(page: readonly LeasedConnection<Connection>[], again?: Registration): Promise<RenewalResult[]> {
     const { registry, config, clock, id } = this.#holder;
-    const items = page.map(
-      (connection): RenewItem => ({ ...itemOf(connection), idle: connection.place === 'idle' }),
-    );
+    const items = page.map((connection) => renewItem(connection, again));
     const sentAt = clock.read();
     let reply: RenewReply;
     try {
       reply = await registry.renew(config.resource, id, items);
     } catch (error) {
-      this.#holder.events.emit('registryFailed', { operation: 'renew', error });
-      return page.map(() => 'unanswered');
+      return this.#unanswered(page, error);
     }
-    this.#holder.pressure = reply.pressure;
-    this.#duties.take(reply.duties, reply.dutyMs, sentAt);
-    return page.map((connection, at) => {
-      const outcome: RenewOutcome = reply.outcomes[at] ?? { kind: 'lost', reason: 'unknown' };
+    this.#holder.hear(reply);
+    this.#chores.take(reply, sentAt);
+    const results = page.map((connection, at): RenewalResult | 'forgotten' => {
+      const outcome = reply.outcomes[at] ?? UNKNOWN;
+      if (outcome.kind === 'forgotten') return 'forgotten';
       if (outcome.kind === 'lost') return this.#lose(connection, outcome.reason);
       connection.lease.isBound = true;
+      connection.lease.isWanted = outcome.yield;
       connection.lease.prolong(items[at]?.turn ?? 0, sentAt, outcome.protectMs, reply.renewAfterMs);
       if (outcome.yield && connection.place === 'idle') this.#hooks.yielded(connection);
       return 'held';
     });
+    const forgotten = page.filter((_, at) => results[at] === 'forgotten');
+    const recovered = again === undefined ? await this.#registerAgain(forgotten) : new Map();
+    return results.map((result, at) =>
+      result === 'forgotten' ? (recovered.get(page[at]) ?? 'unanswered') : result,
+    );
+  }
+
+  #unanswered(page: readonly LeasedConnection<Connection>[], error: unknown): RenewalResult[] {
+    const { config, events } = this.#holder;
+    events.emit('registryFailed', { operation: 'renew', error });
+    const isAway = !isLeaseholdError(error) || error.code === 'REGISTRY_UNREACHABLE';
+    if (isAway && config.onRegistryLoss === 'keep') {
+      for (const { lease } of page) {
+        if (lease.keep()) events.emit('leaseKept', { unprotectedMs: -lease.remainingMs() });
+      }
+    }
+    return page.map(() => 'unanswered');
+  }
+
+  /** Only what is open: what nobody uses must answer first, for it may have slept through its end. */
+  async #registerAgain(
+    forgotten: readonly LeasedConnection<Connection>[],
+  ): Promise<Map<LeasedConnection<Connection>, RenewalResult>> {
+    if (forgotten.length === 0) return new Map();
+    const { config, settings, inForce, events } = this.#holder;
+    const answers = await Promise.all(
+      forgotten.map(({ place, driver }) => place === 'lent' || driver.check(config.operationTimeoutMs)),
+    );
+    const isFit = ({ driver }: LeasedConnection<Connection>, at: number): boolean =>
+      driver.isOpen && answers[at] === true;
+    const fit = forgotten.filter(isFit);
+    const { group } = config;
+    const again = { group, settings, ...(inForce === undefined ? {} : { inForce }) };
+    const results = fit.length === 0 ? [] : await this.#send(fit, again);
+    const known = new Map(fit.map((connection, at) => [connection, results[at] ?? 'unanswered']));
+    for (const connection of forgotten) {
+      if (!fit.includes(connection)) known.set(connection, this.#lose(connection, 'unknown'));
+      events.emit('leaseForgotten', { isKnownAgain: known.get(connection) === 'held' });
+    }
+    return known;
   }
 
   async #parkPage(page: readonly LeasedConnection<Connection>[]): Promise<void> {
@@ -124,17 +172,22 @@ export class Renewer<Connection> {
     for (const connection of page) connection.lease.endProtection();
     try {
       const reply = await registry.park(config.resource, id, items);
-      this.#holder.pressure = reply.pressure;
-      for (const [at, connection] of page.entries()) {
-        const outcome = reply.outcomes[at] ?? { kind: 'lost', reason: 'unknown' };
-        if (outcome.kind === 'lost') this.#lose(connection, outcome.reason);
-        else connection.lease.isBound = true;
-        // Taken again meanwhile: its renewal takes the word back.
-        if (outcome.kind === 'yield' && connection.place === 'idle') this.#hooks.yielded(connection);
-      }
+      this.#holder.hear(reply);
+      await Promise.all(
+        page.map((connection, at) => this.#parked(connection, reply.outcomes[at] ?? UNKNOWN)),
+      );
     } catch (error) {
       events.emit('registryFailed', { operation: 'park', error });
     }
+  }
+
+  async #parked(connection: LeasedConnection<Connection>, outcome: ParkOutcome): Promise<void> {
+    // A registry without memory says so only to a renewal.
+    if (outcome.kind === 'lost' && outcome.reason === 'unknown') await this.renew(connection);
+    else if (outcome.kind === 'lost') this.#lose(connection, outcome.reason);
+    else connection.lease.isBound = true;
+    // Taken again meanwhile: its renewal takes the word back.
+    if (outcome.kind === 'yield' && connection.place === 'idle') this.#hooks.yielded(connection);
   }
 
   #lose(connection: LeasedConnection<Connection>, reason: LossReason): 'lost' {
@@ -146,8 +199,15 @@ export class Renewer<Connection> {
   }
 }
 
+const UNKNOWN = { kind: 'lost', reason: 'unknown' } as const satisfies RenewOutcome;
+
 /** The next turn of a lease, with the session's identity until the registry has it. */
-const itemOf = <Connection>({ lease, driver }: LeasedConnection<Connection>): Omit<RenewItem, 'idle'> => {
+const itemOf = <Connection>({ lease, driver }: LeasedConnection<Connection>): ParkItem => {
   const item = { ...lease.ref, turn: lease.nextTurn() };
   return lease.isBound ? item : { ...item, session: driver.session };
+};
+
+const renewItem = <Connection>(connection: LeasedConnection<Connection>, again?: Registration): RenewItem => {
+  const item = { ...itemOf(connection), idle: connection.place === 'idle' };
+  return again === undefined ? item : { ...item, session: connection.driver.session, again };
 };

@@ -2,26 +2,26 @@ import { failureDelayMs, registryDelayMs } from '../core/backoff.ts';
 import { sleep } from '../core/clock.ts';
 import { isLeaseholdError, LeaseholdError } from '../core/errors.ts';
 import type { Driver, StatementGate } from '../driver/driver.ts';
-import type { Duties } from './duties.ts';
+import type { Chores } from './chores.ts';
 import type { Farewells } from './farewells.ts';
 import type { Gate } from './gate.ts';
 import type { Holder } from './holder.ts';
+import { IDLE_PART } from './idle-watch.ts';
 import { LeaseRequest, type Patience } from './lease-request.ts';
 import { openUnder } from './opener.ts';
 import type { CloseReason } from './pool-events.ts';
 import type { Renewer } from './renewer.ts';
 import type { LeasedConnection, Roster } from './roster.ts';
 import type { Waiters } from './waiters.ts';
-
-/** An idle connection is closed at this part of the server's own idle timeout, so that the server is never first. */
-export const IDLE_PART = 0.8;
+import type { Wakes } from './wakes.ts';
 
 export interface SupplyParts<Connection> {
   readonly holder: Holder;
   readonly driver: Driver<Connection>;
   readonly roster: Roster<Connection>;
   readonly waiters: Waiters<LeasedConnection<Connection>>;
-  readonly duties: Duties;
+  readonly chores: Chores;
+  readonly wakes: Wakes;
   readonly farewells: Farewells;
   readonly renewer: Renewer<Connection>;
   readonly gate: Gate<Connection>;
@@ -75,32 +75,38 @@ export class Supply<Connection> {
 
   /** Makes an idle connection fit again: it is `busy` meanwhile. Never rejects. */
   async revive(connection: LeasedConnection<Connection>): Promise<void> {
+    const { chores } = this.#parts;
     this.count += 1;
-    const unfit = await this.#whyUnfit(connection).finally(() => {
+    let unfit: CloseReason | undefined;
+    try {
+      unfit = await this.#whyUnfit(connection);
+      // Nobody in the fleet gets anything before that is done; a borrower might keep the connection for long.
+      if (unfit === undefined && chores.isUrgent) await chores.work(connection.driver, connection.lease);
+    } finally {
       this.count -= 1;
-    });
+    }
     if (unfit === undefined) this.#parts.ready(connection);
     else this.#parts.drop(connection, unfit);
   }
 
   async #openOne(ask: AbortController): Promise<LeasedConnection<Connection> | undefined> {
-    const { holder, driver, duties, farewells } = this.#parts;
+    const { holder, driver, chores, farewells, wakes } = this.#parts;
     const { clock, events } = holder;
     const since = clock.read();
     const patience = this.#patience(ask.signal);
     for (let failures = 1; ; failures += 1) {
       this.#callable.add(ask);
       const askedAt = clock.read();
-      const answer = await new LeaseRequest(holder, farewells, patience).run();
-      this.#callable.delete(ask);
+      const answer = await new LeaseRequest(holder, farewells, wakes, patience).run();
       if (answer === undefined) return undefined;
       const { lease, reply, sentAt } = answer;
       events.emit('leaseGranted', { waitMs: clock.elapsedMs(askedAt), isProbe: lease.isProbe });
-      duties.take(reply.duties, reply.dutyMs, sentAt);
-      patience.note('the database');
+      chores.take(reply, sentAt);
+      patience.note(reply.connectAfterMs > 0 ? "the database's connect rate" : 'the database');
       let connection: LeasedConnection<Connection> | undefined;
       const gate: StatementGate = () => this.#parts.gate.pass(connection);
-      const opened = await openUnder(holder, driver, lease, gate);
+      const starting = (): void => void this.#callable.delete(ask);
+      const opened = await openUnder(holder, driver, answer, { gate, signal: ask.signal, starting });
       if (opened.kind === 'open') {
         const now = clock.read();
         connection = { lease, driver: opened.driver, lastUsedAt: now, lentAt: now, place: 'busy' };
@@ -108,6 +114,7 @@ export class Supply<Connection> {
       }
       if (opened.isReleasable) farewells.release(lease, opened.outcome);
       else farewells.abandon(lease, opened.outcome);
+      if (ask.signal.aborted) return undefined;
       const error = opened.error ?? tooSlow(holder.config.connectTimeoutMs);
       if (!error.retryable) throw error;
       patience.note('the database', error);
@@ -132,14 +139,20 @@ export class Supply<Connection> {
     if (this.count === 1 && roster.count('lent') === 0) waiters.rejectBefore(delayMs, error);
   }
 
+  /** The same where the registry grants nothing to anybody: then nothing comes but what is already being opened, or is lent. */
+  #refuseEarly(ms: number, error: LeaseholdError): void {
+    const { roster, waiters } = this.#parts;
+    if (this.count === this.#callable.size && roster.count('lent') === 0) waiters.rejectBefore(ms, error);
+  }
+
   /** First steps of a new connection: tell the registry whose session it is, and do the duties it was granted for. */
   async #begin(connection: LeasedConnection<Connection>): Promise<void> {
-    const { roster, renewer, duties } = this.#parts;
+    const { roster, renewer, chores } = this.#parts;
     this.hindrance = { step: 'a connection of this process', trouble: undefined };
     roster.add(connection);
     this.#parts.opened(connection);
     void renewer.renew(connection);
-    if (!duties.isEmpty) await duties.work(connection.driver, connection.lease);
+    if (!chores.isEmpty) await chores.work(connection.driver, connection.lease);
     const unfit = await this.#whyUnfit(connection);
     if (unfit === undefined) this.#parts.ready(connection);
     else this.#parts.drop(connection, unfit);
@@ -162,7 +175,7 @@ export class Supply<Connection> {
   async #protect(connection: LeasedConnection<Connection>): Promise<boolean> {
     const { holder, renewer, waiters } = this.#parts;
     const { lease } = connection;
-    const isProtected = (): boolean => lease.remainingMs() > holder.config.dangerMarginMs;
+    const isProtected = (): boolean => lease.isUsable(holder.config.dangerMarginMs);
     for (let failures = 1; !isProtected(); failures += 1) {
       // An answer that was already on its way may be older than the lapse: then it is asked once more at once.
       if ((await renewer.renew(connection)) === 'held' && !isProtected()) await renewer.renew(connection);
@@ -182,6 +195,7 @@ export class Supply<Connection> {
     return {
       signal,
       remainingMs: () => this.#parts.waiters.longestRemainingMs,
+      giveUpBefore: (ms, error) => this.#refuseEarly(ms, error),
       note: (step, trouble) => {
         this.hindrance = { step, trouble };
       },

@@ -129,8 +129,11 @@ const queueOrDeny = (book: LeaseBook, caller: Caller, ahead: number, ban?: Ban):
     const isFull = book.tickets.size >= book.settings.waitersMax;
     if (isFull) return { kind: 'denied', reason: 'QUEUE_FULL', retryAfterMs: hintMs };
     book.stamped(stamp);
-    book.tickets.add({ id: leaseId, stamp, group, holder, listens });
-  } else ticket.listens = listens;
+    book.tickets.add({ id: leaseId, stamp, group, holder, listens, isPassedOver: false });
+  } else {
+    ticket.listens = listens;
+    ticket.isPassedOver = false;
+  }
   book.tickets.keepAlive(leaseId, book.now + book.settings.ticketLivenessMs);
   const queued = { kind: 'queued', position: ahead + 1, stamp } as const;
   const retryAfterMs = Math.min(LIMITS.pollMaxMs, hintMs);

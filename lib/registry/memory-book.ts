@@ -5,7 +5,7 @@ import { Ordered } from '../core/ordered.ts';
 import { renewAfterMs, roomOf, shouldYield } from '../core/policy.ts';
 import { GrantControl } from './memory-control.ts';
 import { DeadLeases, type Held } from './memory-dead.ts';
-import { type Group, Groups, loadOf, nextTickets } from './memory-groups.ts';
+import { type Group, Groups, loadOf } from './memory-groups.ts';
 import { Tickets, type Wake } from './memory-tickets.ts';
 
 /**
@@ -212,16 +212,11 @@ export class LeaseBook {
 
   /** Offers the room to those who wait and can be woken; the rest of them find it when they poll. */
   serve(): void {
-    const limit = Math.min(this.room, LIMITS.offersMax);
-    if (limit <= 0 || this.groups.eligible === 0 || !this.control.mayOffer(this.now)) return;
-    let left = limit;
-    const chosen: string[] = [];
-    for (const { id } of nextTickets(this.groups)) {
-      if (this.tickets.get(id)?.listens) chosen.push(id);
-      left -= 1;
-      if (left === 0) break;
-    }
-    for (const id of chosen) this.wakes.push(this.tickets.claim(id, this.now + this.settings.claimMs));
+    const room = Math.min(this.room, LIMITS.offersMax);
+    if (room <= 0 || this.groups.eligible === 0 || !this.control.mayOffer(this.now)) return;
+    if (this.connectAfterMs > LIMITS.connectAfterMaxMs) return;
+    for (const id of this.tickets.next(room))
+      this.wakes.push(this.tickets.claim(id, this.now + this.settings.claimMs));
   }
 
   /** Held becomes revoking: over for its holder, still counted. */

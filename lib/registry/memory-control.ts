@@ -27,7 +27,7 @@ export class GrantControl {
   staleBelow = 0;
   breaker = CLOSED;
   learnUntil: number;
-  /** Leases that were given back while learning: no census adopts them. */
+  /** Leases that ended while learning. */
   readonly farewells = new Set<string>();
   #pausedUntil = 0;
   #quietUntil: number;
@@ -62,8 +62,9 @@ export class GrantControl {
     this.#quietUntil += ms;
   }
 
+  /** Neither a census nor a late registration brings the lease back. */
   bidFarewell(id: string): void {
-    if (this.farewells.size < LIMITS.farewellsMax) this.farewells.add(id);
+    if (this.isLearning && this.farewells.size < LIMITS.farewellsMax) this.farewells.add(id);
   }
 
   resume(): void {
@@ -141,8 +142,10 @@ export class GrantControl {
     return isIts ? { epoch: this.epoch, token: this.#censusToken } : undefined;
   }
 
+  /** While learning only the census that was given out last counts. */
   isPresent({ epoch, token }: CensusDuty): boolean {
-    return epoch === this.epoch && (!this.isLearning || token === this.#censusToken);
+    const isLast = token > 0 && token === this.#censusToken;
+    return epoch === this.epoch && (!this.isLearning || isLast);
   }
 
   tryOne(id: string, now: number, until: number): void {

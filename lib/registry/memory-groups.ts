@@ -119,12 +119,13 @@ export const isBetter = (one: Candidate, other: Candidate | undefined): boolean 
 };
 
 /**
- * The tickets that come next, best first; each is counted as served when the one after it is looked for, and none of a
- * group beyond its maximum.
+ * The tickets that come next, best first, but for those that are out; each is counted as served when the one after it is
+ * looked for, and none of a group beyond its maximum.
  */
-export function* nextTickets(groups: Groups): Generator<Candidate> {
+export function* nextTickets(groups: Groups, isOut: (id: string) => boolean): Generator<Candidate> {
   const served = new Map<Group, number>();
-  const queues = new Map(groups.all().map((group) => [group, group.queue.upTo(Infinity, LIMITS.offersMax)]));
+  const oldest = ({ queue }: Group): string[] => queue.upTo(Infinity, LIMITS.offersMax);
+  const queues = new Map(groups.all().map((group) => [group, oldest(group).filter((id) => !isOut(id))]));
   for (;;) {
     let best: Candidate | undefined;
     for (const [group, ids] of queues) {

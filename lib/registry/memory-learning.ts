@@ -18,16 +18,23 @@ export const registered = (book: LeaseBook, holder: string, item: RenewItem): He
   if (!control.isLearning || item.again === undefined || item.session === undefined) return undefined;
   const isKnown = book.held.has(item.id) || book.dead.get(item.id) !== undefined;
   if (isKnown || control.farewells.has(item.id)) return undefined;
-  const { group, inForce } = item.again;
-  if (inForce !== undefined && control.restore(inForce, book.now)) book.applyInForce(inForce.settings);
-  return put(book, item, holder, group);
+  bringBack(book, item.again);
+  return put(book, item, holder, item.again.group);
+};
+
+/** What a holder knows of the time before: how slow connects may be, and what an operator had changed. */
+const bringBack = (book: LeaseBook, { settings, inForce }: Registration): void => {
+  book.raiseConnectBound(settings.connectBoundMs);
+  if (inForce !== undefined && book.control.restore(inForce, book.now)) book.applyInForce(inForce.settings);
 };
 
 /** A lease that a census has found is its holder's again. */
 export const takeOver = (book: LeaseBook, lease: Held, holder: string, again?: Registration): void => {
   if (lease.holder !== NOBODY) return;
   lease.holder = holder;
-  if (again !== undefined) book.moveTo(lease, again.group);
+  if (again === undefined) return;
+  bringBack(book, again);
+  book.moveTo(lease, again.group);
 };
 
 const put = (book: LeaseBook, ref: SessionFound | RenewItem, holder: string, group: string): Held => {

@@ -12,6 +12,7 @@ import type {
   ParkItem,
   ParkOutcome,
   ParkReply,
+  Registration,
   ReleaseItem,
   RenewItem,
   RenewOutcome,
@@ -92,9 +93,8 @@ export class MemoryResource {
 
   #renewOne(holder: string, item: RenewItem): RenewOutcome {
     const { book } = this;
-    const lease = this.#owned(holder, item) ?? registered(book, holder, item);
+    const lease = this.#owned(holder, item, item.again) ?? registered(book, holder, item);
     if (lease === undefined) return this.#isForgotten(item.id) ? { kind: 'forgotten' } : this.#lost(item.id);
-    takeOver(book, lease, holder, item.again);
     book.bind(lease, item.session);
     if (item.turn > lease.turn) {
       lease.turn = item.turn;
@@ -127,9 +127,9 @@ export class MemoryResource {
     const { book } = this;
     if (book.tickets.forget(item.id)) return 'released';
     const lease = book.held.get(item.id) ?? book.dead.get(item.id)?.held;
-    if (lease === undefined && book.control.isLearning) book.control.bidFarewell(item.id);
-    if (lease === undefined || (lease.holder !== holder && lease.holder !== NOBODY)) return 'unknown';
-    if (item.fence !== lease.fence && item.fence !== 0) return 'unknown';
+    if (lease !== undefined && !mayRelease(lease, holder, item.fence)) return 'unknown';
+    book.control.bidFarewell(item.id);
+    if (lease === undefined) return 'unknown';
     const failuresBefore = book.dead.probeFailures;
     if (book.dead.get(lease.id) !== undefined) book.dead.remove(lease.id);
     else book.removeHeld(lease);
@@ -163,6 +163,7 @@ export class MemoryResource {
     }
     if (!this.#isProof(entry, by, item)) return 'kept';
     book.dead.remove(item.id);
+    book.control.bidFarewell(item.id);
     return 'settled';
   }
 
@@ -175,10 +176,12 @@ export class MemoryResource {
     return looker !== undefined && looker.fence === by?.fence && looker.grantedAt >= entry.revokedAt;
   }
 
-  #owned(holder: string, ref: LeaseRef): Held | undefined {
+  /** The holder's lease; one that a census has found becomes its own. */
+  #owned(holder: string, ref: LeaseRef, again?: Registration): Held | undefined {
     const lease = this.book.held.get(ref.id);
     if (lease === undefined || lease.fence !== ref.fence) return undefined;
-    return lease.holder === holder || lease.holder === NOBODY ? lease : undefined;
+    takeOver(this.book, lease, holder, again);
+    return lease.holder === holder ? lease : undefined;
   }
 
   /** The registry may have known it once. */
@@ -192,3 +195,9 @@ export class MemoryResource {
     return { kind: 'lost', reason: this.book.dead.get(id)?.reason ?? 'unknown' };
   }
 }
+
+/** Fence 0: the answer that told it was lost. Nobody's lease has a session, so its fence is known. */
+const mayRelease = (lease: Held, holder: string, fence: number): boolean =>
+  fence === lease.fence
+    ? lease.holder === holder || lease.holder === NOBODY
+    : fence === 0 && lease.holder === holder;

@@ -1,13 +1,15 @@
 import { Ordered } from '../core/ordered.ts';
-import type { Group, Groups } from './memory-groups.ts';
+import { type Group, type Groups, nextTickets } from './memory-groups.ts';
 
 export interface Ticket {
   readonly id: string;
   readonly stamp: number;
   readonly group: Group;
   readonly holder: string;
-  /** A slot may be kept for it: its holder hears the wake-up. Off after a claim that it missed, until its next poll. */
+  /** A slot may be kept for it: its holder hears the wake-up. */
   listens: boolean;
+  /** It has missed a claim, and not polled since. */
+  isPassedOver: boolean;
 }
 
 /** A holder to be woken, and for which ticket. */
@@ -54,6 +56,18 @@ export class Tickets {
     this.#aliveUntil.set(id, until);
   }
 
+  /** To whom `room` slots are offered, best first; one is left for each better ticket that cannot be woken. */
+  next(room: number): string[] {
+    const chosen: string[] = [];
+    let left = room;
+    for (const { id } of nextTickets(this.#groups, (each) => this.#must(each).isPassedOver)) {
+      if (left === 0) break;
+      left -= 1;
+      if (this.#must(id).listens) chosen.push(id);
+    }
+    return chosen;
+  }
+
   /** Keeps a slot for the ticket. */
   claim(id: string, until: number): Wake {
     const { group, holder } = this.#must(id);
@@ -78,7 +92,7 @@ export class Tickets {
     for (const id of this.#aliveUntil.upTo(now, limit)) this.forget(id);
     for (const id of this.#claimUntil.upTo(now, limit)) {
       const ticket = this.#must(id);
-      ticket.listens = false;
+      ticket.isPassedOver = true;
       this.#claimUntil.delete(id);
       this.#groups.take(ticket.group, -1);
       this.#groups.enqueue(ticket.group, id, ticket.stamp);

@@ -1,4 +1,11 @@
-import { assertAsk, assertItems, assertOperation, assertResource, assertSettings } from '../core/assert.ts';
+import {
+  assertAsk,
+  assertCensus,
+  assertItems,
+  assertOperation,
+  assertResource,
+  assertSettings,
+} from '../core/assert.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import type { ResourceSettings } from '../core/lease.ts';
 import { adopt, operate } from './memory-learning.ts';
@@ -94,6 +101,7 @@ export const memoryRegistry = (options: MemoryRegistryOptions = {}): Registry =>
     },
 
     async adopt(name, census, sessions, last) {
+      assertCensus(census, last);
       assertItems(name, undefined, sessions);
       return onKnown(name, ({ book }) => adopt(book, census, sessions, last)) ?? 'refused';
     },

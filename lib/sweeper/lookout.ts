@@ -1,12 +1,14 @@
+import type { Instant } from '../core/clock.ts';
 import { LeaseholdError } from '../core/errors.ts';
 import type { Driver, DriverConnection } from '../driver/driver.ts';
 import { Background } from '../pool/background.ts';
-import type { Duties } from '../pool/duties.ts';
 import { Farewells } from '../pool/farewells.ts';
 import type { HeldLease } from '../pool/held-lease.ts';
 import type { Holder } from '../pool/holder.ts';
 import { LeaseRequest, type Patience } from '../pool/lease-request.ts';
-import { openUnder } from '../pool/opener.ts';
+import { openUnder, outcomeOf } from '../pool/opener.ts';
+import { Wakes } from '../pool/wakes.ts';
+import type { GrantReply, RenewReply } from '../registry/registry.ts';
 
 /** From where the sweeper ends sessions and looks whether they are gone. */
 export interface Lookout {
@@ -17,6 +19,9 @@ export interface Lookout {
   keep(): Promise<boolean>;
   leave(): Promise<void>;
 }
+
+/** Hears what a reply brings along to be done. */
+type Take = (reply: Extract<GrantReply, { kind: 'granted' }> | RenewReply, sentAt: Instant) => void;
 
 const neverGated = (): undefined => undefined;
 
@@ -30,7 +35,14 @@ export const openControl = async (holder: Holder, driver: Driver<unknown>): Prom
     timeoutMs: config.connectTimeoutMs,
     gate: neverGated,
   });
-  if (opened.kind !== 'open') throw opened.error;
+  if (opened.kind !== 'open') {
+    // Under no lease: the fleet's breaker would not hear of it.
+    const word = { kind: 'observe', holder: holder.id, outcome: outcomeOf(opened) } as const;
+    await registry
+      .operate(config.resource, word)
+      .catch((error: unknown) => holder.events.emit('registryFailed', { operation: 'observe', error }));
+    throw opened.error;
+  }
   const { connection } = opened;
   return {
     connection,
@@ -46,23 +58,24 @@ export const openControl = async (holder: Holder, driver: Driver<unknown>): Prom
 export const openLeased = async (
   holder: Holder,
   driver: Driver<unknown>,
-  duties: Duties,
+  take: Take,
   patience: Patience,
 ): Promise<Lookout | undefined> => {
   const { clock, events } = holder;
   const onError = (error: unknown): void => events.emit('registryFailed', { operation: 'background', error });
   const background = new Background(clock, onError);
   const farewells = new Farewells(holder, background);
-  const answer = await new LeaseRequest(holder, farewells, patience).run();
+  const wakes = new Wakes(holder);
+  const answer = await new LeaseRequest(holder, farewells, wakes, patience).run().finally(() => wakes.stop());
   if (answer === undefined) {
     await background.settled(holder.config.operationTimeoutMs);
     return undefined;
   }
-  const { lease, reply } = answer;
-  duties.take(reply.duties, reply.dutyMs, answer.sentAt);
-  const opened = await openUnder(holder, driver, lease, neverGated);
+  const { lease } = answer;
+  take(answer.reply, answer.sentAt);
+  const opened = await openUnder(holder, driver, answer, { gate: neverGated, signal: patience.signal });
   if (opened.kind === 'open')
-    return leasedLookout(holder, opened.driver, lease, { duties, farewells, background });
+    return leasedLookout(holder, opened.driver, lease, { take, farewells, background });
   if (opened.isReleasable) farewells.release(lease, opened.outcome);
   else farewells.abandon(lease, opened.outcome);
   await background.settled(holder.config.operationTimeoutMs);
@@ -72,7 +85,7 @@ export const openLeased = async (
 };
 
 interface LeasedParts {
-  readonly duties: Duties;
+  readonly take: Take;
   readonly farewells: Farewells;
   readonly background: Background;
 }
@@ -81,11 +94,11 @@ const leasedLookout = (
   holder: Holder,
   connection: DriverConnection<unknown>,
   lease: HeldLease,
-  { duties, farewells, background }: LeasedParts,
+  { take, farewells, background }: LeasedParts,
 ): Lookout => ({
   connection,
   lease,
-  keep: async () => connection.isOpen && (await renew(holder, connection, lease, duties)),
+  keep: async () => connection.isOpen && (await renew(holder, connection, lease, take)),
   leave: async () => {
     const { endSeen } = await connection.close(holder.config.operationTimeoutMs);
     if (endSeen) farewells.release(lease, 'closed');
@@ -99,16 +112,16 @@ const renew = async (
   holder: Holder,
   { session }: DriverConnection<unknown>,
   lease: HeldLease,
-  duties: Duties,
+  take: Take,
 ): Promise<boolean> => {
   const { registry, config, clock, id } = holder;
   const sentAt = clock.read();
   const turn = lease.nextTurn();
   const reply = await registry.renew(config.resource, id, [{ ...lease.ref, turn, session, idle: false }]);
-  duties.take(reply.duties, reply.dutyMs, sentAt);
+  take(reply, sentAt);
   const [outcome] = reply.outcomes;
   if (outcome?.kind !== 'held') {
-    lease.loss = outcome?.reason ?? 'unknown';
+    lease.loss = outcome?.kind === 'lost' ? outcome.reason : 'unknown';
     return false;
   }
   lease.prolong(turn, sentAt, outcome.protectMs, reply.renewAfterMs);

@@ -1,12 +1,14 @@
-import { sleep } from '../core/clock.ts';
+import { type Instant, sleep } from '../core/clock.ts';
 import { isLeaseholdError, LeaseholdError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Driver } from '../driver/driver.ts';
+import { Census } from '../pool/census.ts';
 import { Duties } from '../pool/duties.ts';
 import type { Holder } from '../pool/holder.ts';
 import type { Patience } from '../pool/lease-request.ts';
-import type { SweepReply } from '../registry/registry.ts';
+import type { CensusDuty, Duty, SweepReply } from '../registry/registry.ts';
 import { type Lookout, openControl, openLeased } from './lookout.ts';
+import { type SessionsSeen, survey } from './survey.ts';
 
 export interface SweepParts {
   readonly driver: Driver<unknown> | undefined;
@@ -21,7 +23,16 @@ export interface SweepDone {
   readonly settled: number;
   readonly kept: number;
   readonly denied: number;
+  readonly census: SessionsSeen | undefined;
+  readonly adopted: number;
   readonly trouble: LeaseholdError | undefined;
+}
+
+/** What a reply brings along to be done. */
+interface Errands {
+  readonly duties: readonly Duty[];
+  readonly dutyMs: number;
+  readonly census?: CensusDuty;
 }
 
 /** Duties taken over in one round: few enough to be ended, looked for and settled within `dutyMs`. */
@@ -34,25 +45,33 @@ export class SweepRun {
   readonly #holder: Holder;
   readonly #parts: SweepParts;
   readonly #duties: Duties;
+  readonly #census: Census;
   #lookedThrough: SweepDone['lookedThrough'] = 'none';
   #expired = 0;
   #settled = 0;
   #kept = 0;
   #denied = 0;
+  #seen: SessionsSeen | undefined;
+  #adopted = 0;
   #trouble: LeaseholdError | undefined;
   #rounds = 0;
+  /** Sessions without a lease were there at the last look, and may have gone. */
+  #hasForeign = false;
 
   constructor(holder: Holder, parts: SweepParts) {
     this.#holder = holder;
     this.#parts = parts;
     this.#duties = new Duties(holder);
+    this.#census = new Census(holder);
   }
 
   async run(): Promise<SweepDone> {
     const subscriptions = this.#count();
     try {
       const revoking = await this.#expire();
-      if (revoking > 0) await this.#clear().catch((error: unknown) => this.#onTrouble(error));
+      this.#hasForeign = await this.#knowsOfForeign();
+      if (revoking > 0 || this.#hasWork)
+        await this.#clear().catch((error: unknown) => this.#onTrouble(error));
     } finally {
       for (const subscription of subscriptions) subscription[Symbol.dispose]();
     }
@@ -62,6 +81,8 @@ export class SweepRun {
       settled: this.#settled,
       kept: this.#kept,
       denied: this.#denied,
+      census: this.#seen,
+      adopted: this.#adopted,
       trouble: this.#trouble,
     };
   }
@@ -76,6 +97,10 @@ export class SweepRun {
       events.on('dutyDenied', () => {
         this.#denied += 1;
       }),
+      events.on('censusDone', (seen) => {
+        this.#seen = seen;
+      }),
+      events.on('censusFailed', ({ error }) => this.#onTrouble(error)),
       events.on('registryFailed', ({ error }) => this.#onTrouble(error)),
     ];
   }
@@ -94,6 +119,7 @@ export class SweepRun {
     this.#lookedThrough = lookout.lease === undefined ? 'control' : 'lease';
     try {
       while (this.#mayGoOn() && (await this.#round(lookout)));
+      if (this.#seen === undefined && (await lookout.keep())) await this.#survey(lookout);
     } finally {
       await lookout.leave();
     }
@@ -104,11 +130,25 @@ export class SweepRun {
     if (control !== undefined) {
       // What others are at, or cannot be proven yet, is no reason to go to the database.
       await this.#takeDuties();
-      return this.#duties.isEmpty ? undefined : openControl(this.#holder, control);
+      return this.#hasWork ? openControl(this.#holder, control) : undefined;
     }
     if (driver === undefined) return undefined;
     // Its duties must be free for the grant itself: an overlap is granted for taking one over.
-    return this.#withPatience((patience) => openLeased(this.#holder, driver, this.#duties, patience));
+    return this.#withPatience((patience) => openLeased(this.#holder, driver, this.#take, patience));
+  }
+
+  async #knowsOfForeign(): Promise<boolean> {
+    const { registry, config } = this.#holder;
+    const state = await registry.inspect(config.resource);
+    return state !== undefined && state.foreign > 0;
+  }
+
+  async #survey({ connection }: Lookout): Promise<void> {
+    const seen = await survey(this.#holder, connection);
+    if (seen === undefined) return;
+    const { adopted, ...census } = seen;
+    this.#seen = census;
+    this.#adopted = adopted;
   }
 
   /** False when nothing is left that could be done now. */
@@ -116,22 +156,33 @@ export class SweepRun {
     if (!(await lookout.keep())) return false;
     const wasLeftOver = !this.#duties.isEmpty;
     await this.#takeDuties();
-    if (this.#duties.isEmpty) return false;
+    if (this.#duties.isEmpty && !this.#census.isDue) return false;
+    await this.#census.work(lookout.connection);
+    if (this.#duties.isEmpty) return true;
     await this.#duties.work(lookout.connection, lookout.lease);
     if (wasLeftOver && !this.#duties.isEmpty) await sleep(this.#holder.clock, AGAIN_MS);
     return true;
   }
 
-  async #takeDuties(): Promise<void> {
-    const sentAt = this.#holder.clock.read();
-    const { duties, dutyMs } = await this.#sweep(DUTIES_PER_ROUND);
+  get #hasWork(): boolean {
+    return !this.#duties.isEmpty || this.#census.isDue || this.#hasForeign;
+  }
+
+  readonly #take = ({ duties, dutyMs, census }: Errands, sentAt: Instant): void => {
     this.#duties.take(duties, dutyMs, sentAt);
+    this.#census.take(census, sentAt);
+  };
+
+  async #takeDuties(): Promise<void> {
+    await this.#sweep(DUTIES_PER_ROUND);
   }
 
   async #sweep(duties: number): Promise<SweepReply> {
-    const { registry, config } = this.#holder;
+    const { registry, config, clock } = this.#holder;
+    const sentAt = clock.read();
     const reply = await registry.sweep(config.resource, duties);
     this.#expired += reply.expired;
+    this.#take(reply, sentAt);
     return reply;
   }
 
@@ -151,8 +202,13 @@ export class SweepRun {
         note: (what) => {
           step = what;
         },
+        giveUpBefore: (ms, error) => {
+          if (ms <= this.#parts.remainingMs()) return;
+          this.#onTrouble(error);
+          bound.abort();
+        },
       });
-      if (result === undefined) this.#onTrouble(noLease(step));
+      if (result === undefined) this.#trouble ??= noLease(step);
       return result;
     } finally {
       timer.cancel();

@@ -8,6 +8,7 @@ import type { Driver } from '../driver/driver.ts';
 import { Holder } from '../pool/holder.ts';
 import type { PoolEvents } from '../pool/pool-events.ts';
 import type { Registry, ResourceReport } from '../registry/registry.ts';
+import type { SessionsSeen } from './survey.ts';
 import { SweepRun } from './sweep-run.ts';
 
 export type SweeperOptions = ConfigInput & {
@@ -44,11 +45,19 @@ export interface SweepReport {
   readonly kept: number;
   /** Sessions that this role may not end. */
   readonly denied: number;
+  /** What the database's own list has shown, where the sweep had a reason to look. */
+  readonly census: SessionsSeen | undefined;
+  /** Sessions that a lease's label names and the registry did not know, two looks in a row: they are leases again. */
+  readonly adopted: number;
   /** What the registry counts after the sweep. */
   readonly held: number;
   readonly protected: number;
   readonly revoking: number;
   readonly waiters: number;
+  /** Connections above the capacity. */
+  readonly debt: number;
+  /** Sessions that the last census saw and no lease accounts for: they reduce the capacity. */
+  readonly foreign: number;
   readonly learningMs: number;
   readonly elapsedMs: number;
   /** Why not everything could be done. */
@@ -118,6 +127,8 @@ const counts = (state: ResourceReport | undefined) => ({
   protected: state?.protectedCount ?? 0,
   revoking: state?.revoking ?? 0,
   waiters: state?.waiters ?? 0,
+  debt: state?.debt ?? 0,
+  foreign: state?.foreign ?? 0,
   learningMs: state?.learningMs ?? 0,
 });
 

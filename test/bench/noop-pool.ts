@@ -15,6 +15,7 @@ const connection: DriverConnection<object> = {
   close: async () => ({ endSeen: true }),
   end: async () => [],
   look: async () => [],
+  census: async () => ({ sessions: [], foreign: 0 }),
 };
 
 const driver: Driver<object> = { engine: 'none', open: async () => ({ kind: 'open', connection }) };

@@ -462,6 +462,61 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
       });
     });
 
+    describe('D9 the census', () => {
+      const PREFIX = 'lh:orders.abc123:';
+      const lease = (n: number): string => `${PREFIX}${String(n).padStart(16, 'L')}:${n}z`;
+
+      test('D9 every session with the prefix is listed as it is bound, its own and another role’s too', async () => {
+        const looker = await mustOpen({ label: lease(1) });
+        const other = await mustOpen({ label: lease(2) });
+        const foreign = await mustOpen({ label: lease(3) }, world.foreignDriver());
+        const { sessions } = await looker.census(PREFIX, TIMEOUT_MS);
+        const sorted = [...sessions].sort((a, b) => a.label.localeCompare(b.label));
+        expect(sorted.slice(0, 2)).toEqual([
+          { label: lease(1), session: looker.session },
+          { label: lease(2), session: other.session },
+        ]);
+        expect(sorted.slice(2)).toEqual([{ label: lease(3), session: expect.any(String) }]);
+        expect(sorted[2]?.session.startsWith(`${foreign.server}.`)).toBe(true);
+        expect(sorted[2]?.session).toMatch(/^[0-9a-z.]{1,60}$/);
+        await other.close(TIMEOUT_MS);
+        expect((await looker.census(PREFIX, TIMEOUT_MS)).sessions).toHaveLength(2);
+      });
+
+      test('D9 a label that only resembles the prefix is not listed, and what is no lease’s label is foreign', async () => {
+        const looker = await mustOpen({ label: lease(1) });
+        await mustOpen({ label: lease(2).replace('orders', 'order2') });
+        await mustOpen({ label: `${PREFIX}too-short:1` });
+        await mustOpen({ label: 'psql' });
+        await mustOpen({ label: '' });
+        await mustOpen({ label: 'psql' }, world.foreignDriver());
+        const { sessions, foreign } = await looker.census(PREFIX, TIMEOUT_MS);
+        expect(sessions.map(({ label }) => label)).toEqual([lease(1)]);
+        expect(foreign).toBe(3);
+      });
+
+      test('D9 the prefix is data: quotes and wildcards stand for themselves', async () => {
+        const looker = await mustOpen({ label: lease(1) });
+        for (const hostile of ["' OR true --", 'lh:%', 'lh:.*', 'lh:order_', '\\', '(']) {
+          expect(await looker.census(hostile, TIMEOUT_MS)).toEqual({ sessions: [], foreign: 0 });
+        }
+      });
+
+      test('D9 the looker’s own session is not foreign, whatever its label', async () => {
+        const looker = await mustOpen({ label: 'psql' });
+        expect(await looker.census(PREFIX, TIMEOUT_MS)).toEqual({ sessions: [], foreign: 0 });
+      });
+
+      test('D9 inside a transaction a census is refused, and one that is not answered fails at its bound', async () => {
+        const inTransaction = await mustOpen({ label: lease(1) });
+        await world.run(inTransaction.client, world.statements.begin);
+        await expect(inTransaction.census(PREFIX, TIMEOUT_MS)).rejects.toThrow('transaction');
+        const stalled = await mustOpen({ label: lease(2) }, throughProxy());
+        proxy.stall();
+        await expect(stalled.census(PREFIX, 100)).rejects.toThrow('100 ms');
+      });
+    });
+
     describe('D8 no unhandled events', () => {
       // An unhandled 'error' event or rejection fails the test that runs.
       test('D8 the end of an idle connection arrives at onEnd once, and at once for whoever asks later', async () => {

@@ -484,3 +484,65 @@ describe('a wrong configuration is refused when the driver is made', () => {
     }
   });
 });
+
+describe('D9 the census of PostgreSQL', () => {
+  const PREFIX = 'lh:orders.abc123:';
+  const labelOf = (n: number): string => `${PREFIX}${String(n).padStart(16, 'L')}:1z`;
+
+  test('D9 sessions of every database count: a role’s limit does not know databases', async () => {
+    const role = await freshRole(5, { database: 'census_elsewhere' });
+    const here = { ...configOf(role), database: 'postgres' };
+    await withConnection(here, { label: labelOf(1) }, async (looker) => {
+      await withConnection(configOf(role), { label: labelOf(2) }, async (other) => {
+        await withConnection(configOf(role), { label: 'psql' }, async () => {
+          const { sessions, foreign } = await looker.census(PREFIX, 1_000);
+          expect(sessions).toContainEqual({ label: labelOf(2), session: other.session });
+          expect(foreign).toBe(1);
+        });
+      });
+    });
+  });
+
+  test('D9 a parallel worker carries its leader’s label and is no session of its own', async () => {
+    const config = configOf(await freshRole(5));
+    await withConnection(config, { label: labelOf(3) }, async (looker) => {
+      await withConnection(config, { label: labelOf(4) }, async (leader) => {
+        await leader.client.query('SET debug_parallel_query = on');
+        const running = leader.client.query('SELECT pg_sleep(0.5)');
+        const kinds = await eventually(async () => {
+          const rows = await postgresAdmin().query<{ kind: string }>(
+            'SELECT backend_type AS kind FROM pg_stat_activity WHERE application_name = $1 ORDER BY 1',
+            [labelOf(4)],
+          );
+          return rows.length === 2 && rows.map(({ kind }) => kind);
+        });
+        expect(kinds).toEqual(['client backend', 'parallel worker']);
+        const { sessions, foreign } = await looker.census(PREFIX, 1_000);
+        expect(sessions.filter(({ label }) => label === labelOf(4))).toEqual([
+          { label: labelOf(4), session: leader.session },
+        ]);
+        expect(foreign).toBe(0);
+        await running;
+      });
+    });
+  });
+
+  test('D9 an administrator’s connection counts the sessions of the role that it was given', async () => {
+    const role = await freshRole(3);
+    const control = await freshRole(1);
+    await postgresAdmin().query(`GRANT "${role.user}" TO "${control.user}"`);
+    const opened = await postgresDriver(pg, configOf(control), { role: role.user }).open(
+      request({ label: 'lh-sweep:orders.abc123' }),
+    );
+    if (opened.kind !== 'open') throw opened.error;
+    await withConnection(configOf(role), { label: labelOf(5) }, async (leased) => {
+      await withConnection(configOf(role), { label: 'psql' }, async () => {
+        expect(await opened.connection.census(PREFIX, 1_000)).toEqual({
+          sessions: [{ label: labelOf(5), session: leased.session }],
+          foreign: 1,
+        });
+      });
+    });
+    await opened.connection.close(1_000);
+  });
+});

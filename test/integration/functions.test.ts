@@ -248,15 +248,31 @@ describe('the configuration', () => {
       LEASEHOLD_CONTROL_URL: 'user:password',
       LEASEHOLD_CAPACITY: 'many',
       LEASEHOLD_PROTECT_MS: '5',
+      LEASEHOLD_ON_REGISTRY_LOSS: 'hope',
+      LEASEHOLD_SHARE_MIN: '2.5',
+      LEASEHOLD_SHARE_PRIORITY: 'high',
     });
     expect(problems.map((text) => text.split(':')[0])).toEqual([
       'REDIS_URL',
       'DATABASE_URL',
       'LEASEHOLD_CONTROL_URL',
+      'LEASEHOLD_ON_REGISTRY_LOSS',
       'LEASEHOLD_CAPACITY',
       'LEASEHOLD_PROTECT_MS',
+      'LEASEHOLD_SHARE_MIN',
+      'LEASEHOLD_SHARE_PRIORITY',
     ]);
     expect(problems.join()).not.toContain('password');
+  });
+
+  it('a share and what to do without a registry come from the environment, too', () => {
+    const more = { LEASEHOLD_SHARE_MIN: '1', LEASEHOLD_SHARE_MAX: '3', LEASEHOLD_ON_REGISTRY_LOSS: 'keep' };
+    const { config } = wire({ ...env, ...more }).pool;
+    expect(config).toMatchObject({ share: { min: 1, max: 3, priority: 0 }, onRegistryLoss: 'keep' });
+    expect(wire({ ...env, LEASEHOLD_SHARE_MIN: ' ' }).pool.config).toMatchObject({
+      share: undefined,
+      onRegistryLoss: 'refuse',
+    });
   });
 
   it('a wrong configuration fails the invocation with all of it, and a right one then works', async () => {

@@ -91,8 +91,14 @@ describe('metrics', () => {
     world = await LeasedWorld.open(3);
     const pool = await world.pool();
     const { blob } = await measured(powertools(), pool, async () => 0);
-    expect(blob).toMatchObject({ PoolSize: 0, ConnectionsActive: 0, ConnectionsIdle: 0, LeasesHeld: 0 });
-    expect(namesIn(blob)).toHaveLength(4);
+    expect(blob).toMatchObject({
+      PoolSize: 0,
+      ConnectionsActive: 0,
+      ConnectionsIdle: 0,
+      LeasesHeld: 0,
+      Waiting: 0,
+    });
+    expect(namesIn(blob)).toHaveLength(5);
   });
 
   it('ConnectionsFailed moves by its cause: a wrong password', async () => {

@@ -7,6 +7,7 @@ import type {
   OpenFailure,
   OpenRequest,
   OpenResult,
+  SessionCount,
   SessionTarget,
   StatementGate,
 } from '../../lib/driver/driver.ts';
@@ -43,6 +44,10 @@ export class FakeDatabase {
   /** Whether a goodbye is answered with an end that can be seen. */
   endIsSeen = true;
   mayEnd = true;
+  /** Sessions of the role without any lease's label, as a census counts them; they take no place here. */
+  foreign = 0;
+  censusFails = false;
+  readonly censuses: string[] = [];
   readonly #clock: Clock;
   readonly #backends = new Map<string, FakeConnection>();
   #pid = 0;
@@ -75,6 +80,18 @@ export class FakeDatabase {
     return targets.map((target) =>
       all.find((it) => it.label === target.label || it.session === target.session),
     );
+  }
+
+  /** A session that no pool of this process knows. */
+  leave(label: string): void {
+    this.#admit({ label, idleMs: 0, timeoutMs: 0, gate: () => undefined });
+  }
+
+  async census(prefix: string): Promise<SessionCount> {
+    this.censuses.push(prefix);
+    if (this.censusFails) throw new Error('no rights');
+    const all = [...this.#backends.values()].filter(({ label }) => label.startsWith(prefix));
+    return { sessions: all.map(({ label, session }) => ({ label, session })), foreign: this.foreign };
   }
 
   async #open(request: OpenRequest): Promise<OpenResult<FakeClient>> {
@@ -183,5 +200,9 @@ class FakeConnection implements DriverConnection<FakeClient> {
 
   async look(targets: readonly SessionTarget[]): Promise<readonly boolean[]> {
     return this.#database.sessionsOf(targets).map((session) => session !== undefined);
+  }
+
+  census(prefix: string): Promise<SessionCount> {
+    return this.#database.census(prefix);
   }
 }

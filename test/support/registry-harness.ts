@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { Redis as Redis6 } from 'ioredis';
+import { type Cluster, Redis as Redis6 } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
-import type { LeaseOutcome, LeaseRef, ResourceSettings } from '../../lib/core/lease.ts';
+import type { LeaseOutcome, LeaseRef, ResourceSettings, Share } from '../../lib/core/lease.ts';
 import { memoryRegistry } from '../../lib/registry/memory.ts';
 import { keysOf, namespaceTag } from '../../lib/registry/redis/keys.ts';
 import { scriptedRegistry } from '../../lib/registry/redis/redis-registry.ts';
@@ -9,15 +9,23 @@ import type { ScriptClient } from '../../lib/registry/redis/script-runner.ts';
 import { PARTS, SCRIPTS } from '../../lib/registry/redis/scripts.generated.ts';
 import type { ScriptName, ScriptSet } from '../../lib/registry/redis/scripts.ts';
 import type {
+  CensusDuty,
   Duty,
   GrantReply,
   GrantRequest,
+  GroupReport,
+  Listener,
+  OperateReply,
+  Operation,
   ParkOutcome,
+  ParkReply,
+  Registration,
   Registry,
   RenewOutcome,
   RenewReply,
   ResourceReport,
 } from '../../lib/registry/registry.ts';
+import { eventually } from './eventually.ts';
 import { FakeClock } from './fake-clock.ts';
 
 /** A registry over a clock that the test sets. */
@@ -30,8 +38,8 @@ export interface RegistryHarness {
   close(): Promise<void>;
 }
 
-export interface RedisHarness extends RegistryHarness {
-  readonly client: Redis6;
+export interface RedisHarness<Client extends Redis6 | Cluster = Redis6> extends RegistryHarness {
+  readonly client: Client;
   keysOf(resource: string): string[];
   /** What FLUSHALL does to a Redis that nobody else uses: every key of this harness is gone. */
   flush(): Promise<void>;
@@ -72,10 +80,10 @@ const CLOCK_KEY = 2;
 /** Sets the clock's key before the first script that would read an old value; on one connection the order holds. */
 class ClockSetter implements ScriptClient {
   clockMs = START_MS;
-  readonly #client: Redis6;
+  readonly #client: Redis6 | Cluster;
   readonly #told = new Map<string, number>();
 
-  constructor(client: Redis6) {
+  constructor(client: Redis6 | Cluster) {
     this.#client = client;
   }
 
@@ -109,19 +117,31 @@ const connectRedis = (url: string, version: RedisClientVersion = 6): Redis6 =>
   version === 6 ? new Redis6(url) : (new Redis5(url) as unknown as Redis6);
 
 /** The real scripts in a real Redis, over a settable clock. `namespace` must be the test's own. */
-export const redisHarness = async (
+export const redisHarness = (
   url: string,
   namespace: string,
   version?: RedisClientVersion,
 ): Promise<RedisHarness> => {
   const client = connectRedis(url, version);
+  return harnessOver(client, () => [client], namespace);
+};
+
+/** The same over a client that is connected already; `nodes` are the servers behind it. */
+export const harnessOver = async <Client extends Redis6 | Cluster>(
+  client: Client,
+  nodes: () => readonly Redis6[],
+  namespace: string,
+): Promise<RedisHarness<Client>> => {
   const setter = new ClockSetter(client);
   const scripts = scriptsOver(SETTABLE_CLOCK);
+  const texts = Object.values(scripts).map(({ text }) => text);
   // Loaded beforehand: a script sent after NOSCRIPT would be overtaken by what a test has sent behind it.
-  await Promise.all(Object.values(scripts).map(({ text }) => client.script('LOAD', text)));
+  await Promise.all(nodes().flatMap((node) => texts.map((text) => node.script('LOAD', text))));
   const flush = async (): Promise<void> => {
-    const keys = await client.keys(`leasehold:{*.${namespaceTag(namespace)}}:*`);
-    if (keys.length > 0) await client.del(...keys);
+    for (const node of nodes()) {
+      const keys = await node.keys(`leasehold:{*.${namespaceTag(namespace)}}:*`);
+      await Promise.all(keys.map((key) => node.del(key)));
+    }
     setter.forget();
   };
   return {
@@ -167,6 +187,9 @@ export interface Ask {
   readonly holder?: string;
   readonly group?: string;
   readonly wait?: boolean;
+  readonly waitMs?: number;
+  readonly listens?: boolean;
+  readonly share?: Share;
   readonly settings?: ResourceSettings;
 }
 
@@ -177,6 +200,8 @@ export class Scene {
   readonly harness: RegistryHarness;
   readonly resource: string;
   readonly settings: ResourceSettings;
+  /** The tickets that were woken, by name, in order. */
+  readonly woken: string[] = [];
   readonly #fences = new Map<string, number>();
   readonly #turns = new Map<string, number>();
 
@@ -201,6 +226,7 @@ export class Scene {
   }
 
   request(name: string, ask: Ask = {}): GrantRequest {
+    const { waitMs, listens, share } = ask;
     return {
       resource: this.resource,
       leaseId: idOf(name),
@@ -210,6 +236,9 @@ export class Scene {
       group: ask.group ?? 'checkout',
       wait: ask.wait ?? false,
       settings: ask.settings ?? this.settings,
+      ...(waitMs !== undefined && { waitMs }),
+      ...(listens !== undefined && { listens }),
+      ...(share !== undefined && { share }),
     };
   }
 
@@ -238,8 +267,34 @@ export class Scene {
     return reply;
   }
 
+  /** An ask that must be queued, of a caller that can be woken. */
+  listening(name: string, ask: Ask = {}): Promise<GrantReply & { readonly kind: 'queued' }> {
+    return this.queued(name, { listens: true, ...ask });
+  }
+
+  /** Writes down whom a push wakes, from now on. */
+  async hear(...names: readonly string[]): Promise<Listener[]> {
+    const { registry, resource, woken } = this;
+    const listeners = names.map((name) =>
+      registry.listen?.(resource, holderOf(name), (leaseId) => woken.push(nameOf(leaseId))),
+    );
+    await eventually(() => listeners.every((each) => each?.isReady === true), { what: 'the subscription' });
+    return listeners.filter((each) => each !== undefined);
+  }
+
+  /** Who has been woken so far, once there are so many. */
+  heard(count: number): Promise<readonly string[]> {
+    return eventually(() => this.woken.length >= count && this.woken, { what: `wake-up ${count}` });
+  }
+
   ref(name: string): LeaseRef {
     return { id: idOf(name), fence: this.#fences.get(name) ?? 0 };
+  }
+
+  /** A lease that the registry may not remember: what this scene has not seen granted gets a fence from long ago. */
+  #opened(name: string): LeaseRef {
+    if (!this.#fences.has(name)) this.#fences.set(name, 1_000 + this.#fences.size);
+    return this.ref(name);
   }
 
   /** The next turn of a lease, as its holder counts. */
@@ -250,11 +305,10 @@ export class Scene {
   }
 
   renewAll(name: string, more: Partial<Renewal> = {}): Promise<RenewReply> {
-    const { holder = holderOf(name), turn = this.turn(name), idle = false, session, fence } = more;
+    const { holder = holderOf(name), turn = this.turn(name), idle = false, session, fence, again } = more;
     const ref = { ...this.ref(name), ...(fence !== undefined && { fence }) };
-    return this.registry.renew(this.resource, holder, [
-      { ...ref, turn, idle, ...(session !== undefined && { session }) },
-    ]);
+    const known = { ...(session !== undefined && { session }), ...(again !== undefined && { again }) };
+    return this.registry.renew(this.resource, holder, [{ ...ref, turn, idle, ...known }]);
   }
 
   async renew(name: string, more: Partial<Renewal> = {}): Promise<RenewOutcome> {
@@ -262,13 +316,25 @@ export class Scene {
     return outcomes[0] as RenewOutcome;
   }
 
-  async park(name: string, more: Partial<Renewal> = {}): Promise<ParkOutcome> {
+  /** Its holder brings a lease back to a registry that has lost its memory; the session is bound to server1. */
+  again(name: string, more: Partial<Renewal & Registration> = {}): Promise<RenewOutcome> {
+    const { group = 'checkout', settings = this.settings, inForce, ...rest } = more;
+    const again = { group, settings, ...(inForce !== undefined && { inForce }) };
+    this.#opened(name);
+    return this.renew(name, { session: `server1.${name}`, again, ...rest });
+  }
+
+  parkAll(name: string, more: Partial<Renewal> = {}): Promise<ParkReply> {
     const { holder = holderOf(name), turn = this.turn(name), session, fence } = more;
     const ref = { ...this.ref(name), ...(fence !== undefined && { fence }) };
-    const reply = await this.registry.park(this.resource, holder, [
+    return this.registry.park(this.resource, holder, [
       { ...ref, turn, ...(session !== undefined && { session }) },
     ]);
-    return reply.outcomes[0] as ParkOutcome;
+  }
+
+  async park(name: string, more: Partial<Renewal> = {}): Promise<ParkOutcome> {
+    const { outcomes } = await this.parkAll(name, more);
+    return outcomes[0] as ParkOutcome;
   }
 
   async release(name: string, more: Partial<Ending> = {}): Promise<'released' | 'unknown' | undefined> {
@@ -301,6 +367,46 @@ export class Scene {
     return word;
   }
 
+  operate(operation: Operation): Promise<OperateReply> {
+    return this.registry.operate(this.resource, operation);
+  }
+
+  share(group: string, share: Partial<Share>, version?: number): Promise<OperateReply> {
+    const whole = { min: 0, max: 100, priority: 0, ...share };
+    return this.operate({ kind: 'share', group, share: whole, ...(version !== undefined && { version }) });
+  }
+
+  resize(capacity: number, headroom: number, version?: number): Promise<OperateReply> {
+    return this.operate({ kind: 'resize', capacity, headroom, ...(version !== undefined && { version }) });
+  }
+
+  /** Connects that fail, each of a holder of its own. */
+  async fail(count: number, outcome: LeaseOutcome = 'refused'): Promise<void> {
+    for (let at = 0; at < count; at++)
+      await this.operate({ kind: 'observe', holder: `failing${at}`, outcome });
+  }
+
+  /** Sessions that a census has seen, bound to server1; `foreign`: this is the last page. */
+  adopt(census: CensusDuty, names: readonly string[], foreign?: number): Promise<'adopted' | 'refused'> {
+    const sessions = names.map((name) => ({ ...this.#opened(name), session: `server1.${name}` }));
+    return this.registry.adopt(
+      this.resource,
+      census,
+      sessions,
+      foreign === undefined ? undefined : { foreign },
+    );
+  }
+
+  /** A census of the sweeper's, long after learning. */
+  async census(): Promise<CensusDuty> {
+    return { epoch: (await this.report()).epoch, token: 0 };
+  }
+
+  /** The record of a group, if there is one. */
+  async group(name: string): Promise<GroupReport | undefined> {
+    return (await this.report()).groups.find((each) => each.name === name);
+  }
+
   async report(entries = 100): Promise<ResourceReport> {
     const report = await this.registry.inspect(this.resource, entries);
     if (report === undefined) throw new Error('The registry does not know the resource.');
@@ -320,6 +426,7 @@ interface Renewal {
   readonly idle: boolean;
   readonly session: string;
   readonly fence: number;
+  readonly again: Registration;
 }
 
 interface Ending {
@@ -337,6 +444,7 @@ interface Look {
 
 export const holderOf = (name: string): string => `holder-of-${name}`;
 
+const nameOf = (leaseId: string): string => leaseId.replace(/_+$/, '');
+
 /** The names of the leases whose duties ride on a reply, in order. */
-export const dutyNames = (duties: readonly Duty[]): string[] =>
-  duties.map(({ lease }) => lease.id.replace(/_+$/, ''));
+export const dutyNames = (duties: readonly Duty[]): string[] => duties.map(({ lease }) => nameOf(lease.id));

@@ -51,6 +51,58 @@ describe('defaults', () => {
   });
 });
 
+describe('share', () => {
+  test('what is not said is no minimum, no maximum and priority 0', () => {
+    expect(parseConfig(good, []).share).toBeUndefined();
+    const share = { min: 0, max: 1_000_000_000, priority: 0 };
+    expect(parseConfig({ ...good, share: {} }, []).share).toEqual(share);
+    expect(parseConfig({ ...good, share: { min: 3, priority: 9 } }, []).share).toEqual({
+      ...share,
+      min: 3,
+      priority: 9,
+    });
+  });
+
+  test.each([
+    ['no object', 5, ['share: is not an object like { min: 2, max: 20, priority: 1 }']],
+    [
+      'everything wrong at once',
+      { min: -1, max: 0, priority: 10, maximum: 3 },
+      [
+        'share.maximum: no such option; there are min, max, priority',
+        'share.min: -1 is not a whole number from 0 to 1000000000',
+        'share.max: 0 is not a whole number from 1 to 1000000000',
+        'share.priority: 10 is not a whole number from 0 to 9',
+      ],
+    ],
+    ['no whole number', { min: 0.5 }, ['share.min: 0.5 is not a whole number from 0 to 1000000000']],
+    ['a minimum above the maximum', { min: 3, max: 2 }, ['share.min: 3 is more than share.max (2)']],
+    [
+      'a minimum that cannot be served',
+      { min: 73 },
+      ['share.min: 73 is more than capacity less headroom (72)'],
+    ],
+  ])('%s is refused', (_, share, expected) => {
+    expect(problemsOf({ ...good, share })).toEqual(expected);
+  });
+
+  test('a wrong share is told together with everything else', () => {
+    const problems = problemsOf({ resource: 'orders', capacity: 0, share: { min: 5, max: -1 } });
+    expect(problems).toEqual([
+      expect.stringContaining('capacity: 0'),
+      expect.stringContaining('share.max: -1'),
+    ]);
+  });
+
+  test('onRegistryLoss is refuse or keep', () => {
+    expect(parseConfig(good, []).onRegistryLoss).toBe('refuse');
+    expect(parseConfig({ ...good, onRegistryLoss: 'keep' }, []).onRegistryLoss).toBe('keep');
+    expect(problemsOf({ ...good, onRegistryLoss: 'stay' })).toEqual([
+      'onRegistryLoss: "stay" is not refuse or keep',
+    ]);
+  });
+});
+
 describe('refusals', () => {
   test.each([
     ['unknown option', { ...good, capcity: 5 }, ['capcity: no such option']],

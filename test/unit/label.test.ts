@@ -1,5 +1,12 @@
-import { expect, test } from '@jest/globals';
-import { GROUP_PATTERN, LABEL_MAX_BYTES, RESOURCE_PATTERN, sessionLabel } from '../../lib/core/label.ts';
+import { describe, expect, test } from '@jest/globals';
+import {
+  GROUP_PATTERN,
+  LABEL_MAX_BYTES,
+  labelPrefix,
+  parseLabel,
+  RESOURCE_PATTERN,
+  sessionLabel,
+} from '../../lib/core/label.ts';
 import { EPOCH_MS, FENCES_PER_MS } from '../../lib/core/limits.ts';
 
 test('a label names resource, namespace, lease and fence', () => {
@@ -19,6 +26,38 @@ test('a label that would be cut is refused, never cut', () => {
   const longest = LABEL_MAX_BYTES - sessionLabel('', 'n'.repeat(6), lease).length;
   expect(sessionLabel('r'.repeat(longest), 'n'.repeat(6), lease)).toHaveLength(LABEL_MAX_BYTES);
   expect(() => sessionLabel('r'.repeat(longest + 1), 'n'.repeat(6), lease)).toThrow(RangeError);
+});
+
+describe('a label that is read back', () => {
+  const PREFIX = labelPrefix('orders', 'ab12cd');
+
+  test.each([1, 35, 46_655, 2 ** 45 + 1, Number.MAX_SAFE_INTEGER])(
+    'names the lease it was made for (fence %p)',
+    (fence) => {
+      const lease = { id: 'Abc-_fgh01234567', fence };
+      expect(parseLabel(PREFIX, sessionLabel('orders', 'ab12cd', lease))).toEqual(lease);
+    },
+  );
+
+  test.each([
+    'lh:orders.other1:abcdefgh01234567:zzz',
+    'lh:order.ab12cd:abcdefgh01234567:zzz',
+    'lh:orders.ab12cd:abcdefgh0123456:zzz',
+    'lh:orders.ab12cd:abcdefgh012345678:zzz',
+    'lh:orders.ab12cd:abcdefgh 1234567:zzz',
+    'lh:orders.ab12cd:abcdefgh01234567:',
+    'lh:orders.ab12cd:abcdefgh01234567:0zz',
+    'lh:orders.ab12cd:abcdefgh01234567:ZZZ',
+    'lh:orders.ab12cd:abcdefgh01234567:-1',
+    'lh:orders.ab12cd:abcdefgh01234567:zzzzzzzzzzz',
+    'lh:orders.ab12cd:abcdefgh01234567:zzz:1',
+    'lh:orders.ab12cd:abcdefgh01234567:zzz\n',
+    ' lh:orders.ab12cd:abcdefgh01234567:zzz',
+    'lh:orders.ab12cd:',
+    '',
+  ])('names nothing where it is not exactly one of ours: %j', (label) =>
+    expect(parseLabel(PREFIX, label)).toBeUndefined(),
+  );
 });
 
 test.each([

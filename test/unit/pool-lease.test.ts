@@ -73,19 +73,6 @@ describe('asking for a lease', () => {
     await expect(pool.use(() => undefined)).rejects.toMatchObject({ retryable: false });
     expect(world.calls).toEqual(['grant']);
   });
-
-  test('L13 while the registry is learning the caller is told when, and waits only if that is in time', async () => {
-    const world = new PoolWorld(10);
-    const pool = world.pool({ idleMs: 10_000 });
-    await expect(world.until(pool.use(() => undefined))).rejects.toMatchObject({
-      code: 'DENIED',
-      details: { reason: 'LEARNING' },
-      retryAfterMs: 24_000,
-      statusCode: 503,
-    });
-    await world.until(pool.use(() => undefined, { timeoutMs: 30_000 }));
-    expect(world.database.opens).toHaveLength(1);
-  });
 });
 
 describe('keeping a lease', () => {

@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import type { Clock } from '../../core/clock.ts';
 import { LeaseholdError, withoutSecrets } from '../../core/errors.ts';
-import type { ConnectionEnd, DriverConnection, EndOutcome, SessionTarget } from '../driver.ts';
+import type { ConnectionEnd, DriverConnection, EndOutcome, SessionCount, SessionTarget } from '../driver.ts';
+import { censusStatement, readCensus } from './census.ts';
 import type { RawClient } from './client.ts';
 import { Deadline, TIMED_OUT, within } from './deadline.ts';
 import { endStatement, lookStatement, readEnd, readLook, type SessionIdentity } from './session.ts';
@@ -137,6 +138,11 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
   async look(targets: readonly SessionTarget[], timeoutMs: number): Promise<readonly boolean[]> {
     if (targets.length === 0) return [];
     return readLook(await this.#askOutside(lookStatement(this.server, targets, this.#parts.role), timeoutMs));
+  }
+
+  async census(prefix: string, timeoutMs: number): Promise<SessionCount> {
+    const answer = await this.#askOutside(censusStatement(prefix, this.#parts.role), timeoutMs);
+    return readCensus(this.server, answer);
   }
 
   /** Inside a transaction the session list is a snapshot that was taken once, and a failure would abort the borrower's work. */

@@ -10,9 +10,9 @@ export interface SessionIdentity {
 }
 
 /** Everything comes as text and stays text: the user's own type parsers must not change what the driver reads. */
-const rawText = { getTypeParser: () => (value: unknown) => (value === null ? null : String(value)) };
+export const rawText = { getTypeParser: () => (value: unknown) => (value === null ? null : String(value)) };
 
-const micros = (time: string): string => `round(extract(epoch FROM ${time}) * 1000000)::bigint`;
+export const micros = (time: string): string => `round(extract(epoch FROM ${time}) * 1000000)::bigint`;
 
 /** The one statement of a login: who am I, and did the startup message arrive? */
 export const IDENTITY = {
@@ -35,9 +35,9 @@ interface IdentityRow {
   readonly idle_in_transaction: string | null;
 }
 
-const rowsOf = <Row>(result: unknown): readonly Row[] => (result as { rows: Row[] }).rows;
+export const rowsOf = <Row>(result: unknown): readonly Row[] => (result as { rows: Row[] }).rows;
 
-const base36 = (decimal: string | null | undefined): string => {
+export const base36 = (decimal: string | null | undefined): string => {
   if (!decimal) throw new Error('PostgreSQL did not say who this session is.');
   return BigInt(decimal).toString(36);
 };

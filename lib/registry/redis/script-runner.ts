@@ -12,12 +12,16 @@ export interface Script {
   readonly sha1: string;
 }
 
+/** What a script over this key has to wait for before it is sent; undefined for nothing. */
+export type Before = (key: string) => Promise<void> | undefined;
+
 /** Redis's error codes after which the same request may succeed; the texts behind them are no interface. */
 const PASSING = new Set([
   'LOADING',
   'MASTERDOWN',
   'READONLY',
   'CLUSTERDOWN',
+  'NOREPLICAS',
   'TRYAGAIN',
   'BUSY',
   'OOM',
@@ -29,11 +33,13 @@ export class ScriptRunner {
   readonly #client: ScriptClient;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
+  readonly #before: Before | undefined;
 
-  constructor(client: ScriptClient, clock: Clock, timeoutMs: number) {
+  constructor(client: ScriptClient, clock: Clock, timeoutMs: number, before?: Before) {
     this.#client = client;
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
+    this.#before = before;
   }
 
   /** Rejects with REGISTRY_UNREACHABLE; the script may have run all the same, so its id decides what a repeat does. */
@@ -61,15 +67,23 @@ export class ScriptRunner {
     args: readonly string[],
     end: AbortSignal,
   ): Promise<unknown> {
+    const before = this.#before?.(keys[0] ?? '');
+    if (before !== undefined) await inTime(before, end);
     try {
       return await this.#client.evalsha(script.sha1, keys.length, ...keys, ...args);
     } catch (error) {
-      // After its time the caller has gone on, perhaps to cancel what this would ask for: then nothing more is sent.
-      if (errorCode(error) !== 'NOSCRIPT' || end.aborted) throw error;
+      if (errorCode(error) !== 'NOSCRIPT') throw error;
+      await inTime(this.#before?.(keys[0] ?? ''), end);
       return this.#client.eval(script.text, keys.length, ...keys, ...args);
     }
   }
 }
+
+/** After its time the caller has gone on, perhaps to cancel what this would ask for: then nothing more is sent. */
+const inTime = async (before: Promise<void> | undefined, end: AbortSignal): Promise<void> => {
+  await before;
+  if (end.aborted) throw new Error('Too late to be sent.');
+};
 
 const errorCode = (error: unknown): string =>
   error instanceof Error && error.name === 'ReplyError' ? (error.message.split(' ', 1)[0] ?? '') : '';

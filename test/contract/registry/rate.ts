@@ -1,0 +1,96 @@
+import { describe, expect, test } from '@jest/globals';
+import type { ResourceSettings } from '../../../lib/core/lease.ts';
+import { LIMITS } from '../../../lib/core/limits.ts';
+import type { Scene } from '../../support/registry-harness.ts';
+import type { Scenes } from './scenes.ts';
+
+export const describeRate = ({ scene }: Scenes): void => {
+  const rated = (settings: Partial<ResourceSettings>): Promise<Scene> =>
+    scene({ capacity: 200, headroom: 1, connectsPerSecond: 10, ...settings });
+  /** When the connects of so many grants may start, in ms from now. */
+  const starts = async (it: Scene, count: number, prefix = 'l'): Promise<number[]> => {
+    const after: number[] = [];
+    for (let at = 0; at < count; at++) after.push((await it.granted(`${prefix}${at}`)).connectAfterMs);
+    return after;
+  };
+
+  describe('the connect rate', () => {
+    test('connects are spaced: each grant says how long its own is put off', async () => {
+      const it = await rated({});
+      expect(await starts(it, 4)).toEqual([0, 100, 200, 300]);
+      it.advance(250);
+      expect(await starts(it, 2, 'm')).toEqual([150, 250]);
+      it.advance(60_000);
+      expect(await starts(it, 2, 'n')).toEqual([0, 100]);
+    });
+
+    test('a burst may start at once, and is filled again by time', async () => {
+      const it = await rated({ connectBurst: 3 });
+      expect(await starts(it, 5)).toEqual([0, 0, 0, 100, 200]);
+      it.advance(200 + 200);
+      expect(await starts(it, 3, 'm')).toEqual([0, 0, 100]);
+      it.advance(60_000);
+      expect(await starts(it, 4, 'n')).toEqual([0, 0, 0, 100]);
+    });
+
+    test('a connect never starts early where the interval is no whole number', async () => {
+      const it = await rated({ connectsPerSecond: 3 });
+      expect(await starts(it, 4)).toEqual([0, 334, 667, 1_000]);
+    });
+
+    test('no connect waits for the rate beyond a maximum: then nobody is granted anything', async () => {
+      const it = await rated({});
+      const after = await starts(it, 51);
+      expect(after.at(-1)).toBe(LIMITS.connectAfterMaxMs);
+      expect(await it.ask('x')).toEqual({ kind: 'denied', reason: 'RATE', retryAfterMs: 100 });
+      expect(await it.ask('y', { wait: true, waitMs: 99 })).toEqual({
+        kind: 'denied',
+        reason: 'DEADLINE_NEAR',
+        because: 'RATE',
+        retryAfterMs: 100,
+      });
+      expect(await it.ask('w', { wait: true, waitMs: 100 })).toMatchObject({
+        kind: 'queued',
+        because: 'RATE',
+        retryAfterMs: 100,
+      });
+      // A denial books nothing.
+      it.advance(100);
+      expect(await it.poll('w')).toMatchObject({ kind: 'granted', connectAfterMs: 5_000 });
+    });
+
+    test('L6 protection counts from the moment at which the connect may start', async () => {
+      const it = await rated({});
+      await it.granted('a');
+      expect(await it.granted('b')).toMatchObject({ connectAfterMs: 100, protectMs: 10_100 });
+      it.advance(10_000);
+      expect(await it.stateOf('a')).toBe('revocable');
+      it.advance(99);
+      expect(await it.stateOf('b')).toBe('protected');
+      it.advance(1);
+      expect(await it.stateOf('b')).toBe('revocable');
+    });
+
+    test('L3 a repeat tells what remains of both, and books no second connect', async () => {
+      const it = await rated({});
+      await starts(it, 2);
+      it.advance(40);
+      expect(await it.ask('l1', { again: true })).toMatchObject({ connectAfterMs: 60, protectMs: 10_060 });
+      it.advance(60);
+      expect(await it.ask('l1', { again: true })).toMatchObject({ connectAfterMs: 0, protectMs: 10_000 });
+      it.advance(100);
+      expect(await starts(it, 1, 'm')).toEqual([0]);
+    });
+
+    test('a renewal before the connect takes nothing of the protection away', async () => {
+      const it = await rated({});
+      await starts(it, 11);
+      expect(await it.renew('l10')).toMatchObject({ protectMs: 11_000 });
+    });
+
+    test('without a rate nothing is put off', async () => {
+      const it = await rated({ connectsPerSecond: 0 });
+      expect(new Set(await starts(it, 60))).toEqual(new Set([0]));
+    });
+  });
+};

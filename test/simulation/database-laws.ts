@@ -1,0 +1,143 @@
+import type { Backend, Handshake } from './backend.ts';
+import type { Court } from './court.ts';
+import type { Ledger } from './ledger.ts';
+
+const ROUNDING_MS = 2;
+
+/** What the laws need to know of the database. */
+interface Scene {
+  readonly server: string;
+  readonly backends: ReadonlySet<Backend>;
+  readonly byLease: ReadonlyMap<string, Backend>;
+  readonly attempts: ReadonlyMap<string, Handshake>;
+}
+
+/**
+ * Looks at the database itself: every session needs a lease that counts, and there are never more than the capacity. The
+ * exceptions are the protocol's own, each a function with its reason.
+ */
+export class DatabaseLaws {
+  peak = 0;
+  /** Sessions of each stated exception that were seen. */
+  readonly excused = new Map<string, number>();
+  readonly #ledger: Ledger;
+  readonly #court: Court;
+  readonly #scene: Scene;
+
+  constructor(ledger: Ledger, court: Court, scene: Scene) {
+    this.#ledger = ledger;
+    this.#court = court;
+    this.#scene = scene;
+  }
+
+  connectStarted(attempt: Handshake): void {
+    const { leaseId, timeoutMs } = attempt;
+    attempt.stepsMs = this.#ledger.stepsMs;
+    const lease = this.#ledger.find(leaseId);
+    const leftMs = (lease?.reliedUntilMs ?? 0) - this.#ledger.nowMs;
+    const isAllowed = lease !== undefined && leftMs + ROUNDING_MS >= timeoutMs;
+    this.#court.judge(
+      'L2',
+      isAllowed,
+      () => `a connect of ${timeoutMs} ms for ${leaseId} began with ${leftMs} ms protected`,
+    );
+    const isSecond = this.#scene.attempts.has(leaseId) || this.#scene.byLease.has(leaseId);
+    this.#court.judge('L2', !isSecond, () => `a second connect for ${leaseId} while the first may succeed`);
+    if (lease?.isProbe !== true) return;
+    const others = [...this.#scene.attempts.values()].filter((other) => this.#mayAppear(other));
+    const counted = others.filter((other) => this.#ledger.leases.has(other.leaseId));
+    this.#court.judge(
+      'probe',
+      counted.length === 0,
+      () => `probe ${leaseId} connects while ${counted[0]?.leaseId} does`,
+    );
+  }
+
+  /** A session of this lease is there, or may yet appear. */
+  readonly isAlive = (leaseId: string): boolean => {
+    const backend = this.#scene.byLease.get(leaseId);
+    if (backend !== undefined && this.#excuse(backend) === undefined) return true;
+    const attempt = this.#scene.attempts.get(leaseId);
+    return attempt !== undefined && this.#mayAppear(attempt);
+  };
+
+  born(backend: Backend): void {
+    const { leaseId } = backend.attempt;
+    const reason = this.#excuse(backend);
+    if (reason === undefined) {
+      this.#court.judge(
+        'L2',
+        this.#ledger.leases.has(leaseId),
+        () => `a session of ${leaseId}, which does not count`,
+      );
+    } else this.excused.set(reason, (this.excused.get(reason) ?? 0) + 1);
+    this.#count();
+  }
+
+  /** The borrower's statement leaves its process. */
+  statementSent(leaseId: string): void {
+    if (this.#ledger.shortened.has(leaseId)) return;
+    const lease = this.#ledger.find(leaseId);
+    const leftMs = (lease?.reliedUntilMs ?? Number.NEGATIVE_INFINITY) - this.#ledger.nowMs;
+    this.#court.judge(
+      'gate',
+      leftMs + ROUNDING_MS >= 0,
+      () => `a statement under ${leaseId}, ${-leftMs} ms after its protection`,
+    );
+  }
+
+  /** It begins at the server. */
+  statementBegins(leaseId: string): void {
+    this.#court.judge(
+      'L2',
+      this.#ledger.find(leaseId) !== undefined,
+      () => `a statement ran under ${leaseId}, which is gone`,
+    );
+  }
+
+  #count(): void {
+    const { capacity } = this.#ledger.settings;
+    const { size } = this.#scene.backends;
+    this.peak = Math.max(this.peak, size);
+    if (size <= capacity) {
+      this.#court.judge('capacity', true, () => '');
+      return;
+    }
+    const counted = [...this.#scene.backends].filter((backend) => this.#excuse(backend) === undefined);
+    const probes = counted.filter(
+      ({ attempt }) => this.#ledger.leases.get(attempt.leaseId)?.isProbe === true,
+    );
+    const allowed = capacity + Math.min(1, probes.length);
+    const says = (): string =>
+      `${counted.length} sessions, capacity ${capacity}: ${counted.map(({ attempt }) => attempt.leaseId).join(' ')}`;
+    this.#court.judge('capacity', counted.length <= allowed, says);
+  }
+
+  #excuse(backend: Backend): string | undefined {
+    const { attempt } = backend;
+    // The capacity is the present server's.
+    if (backend.server !== this.#scene.server) return 'on a former server';
+    if (backend.bornAtMs > attempt.boundAtMs) return 'frozen in mid-handshake';
+    if (this.#isAfterStep(attempt)) return 'server clock stepped';
+    if (this.#ledger.lost.has(attempt.leaseId)) return 'grant lost with memory';
+    if (this.#isResidue(backend)) return 'longer than learning';
+    return undefined;
+  }
+
+  /** Learning is by time: what a statement has kept alive beyond it is the stated residue. */
+  #isResidue({ attempt, bornAtMs, idleMs, lastActiveMs, busyUntilMs }: Backend): boolean {
+    const { forgotten, leases, learnUntilMs, nowMs } = this.#ledger;
+    if (!forgotten.has(attempt.leaseId) || leases.has(attempt.leaseId)) return false;
+    if (nowMs < learnUntilMs || bornAtMs === nowMs) return true;
+    return Math.max(lastActiveMs, busyUntilMs) + idleMs >= learnUntilMs;
+  }
+
+  /** A forward step of the server's clock shortens also the connect bound by its size. */
+  #isAfterStep(attempt: Handshake): boolean {
+    return this.#ledger.stepsMs > attempt.stepsMs;
+  }
+
+  #mayAppear(attempt: Handshake): boolean {
+    return attempt.mayStillOpen && this.#ledger.nowMs <= attempt.boundAtMs && !this.#isAfterStep(attempt);
+  }
+}

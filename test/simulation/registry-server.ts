@@ -1,0 +1,159 @@
+import type { Clock } from '../../lib/core/clock.ts';
+import { LeaseholdError } from '../../lib/core/errors.ts';
+import { memoryRegistry } from '../../lib/registry/memory.ts';
+import type { Registry } from '../../lib/registry/registry.ts';
+import type { Machine } from './machine.ts';
+import type { Network } from './network.ts';
+import type { Timeline } from './timeline.ts';
+import type { Trace } from './trace.ts';
+
+/** One call as the server executed it. */
+export interface Execution {
+  readonly operation: string;
+  readonly args: readonly unknown[];
+  readonly reply: unknown;
+}
+
+/** Hears of every execution, in order, in the step in which it happens. */
+export type Witness = (execution: Execution) => void;
+
+interface Logged {
+  readonly atMs: number;
+  readonly wallMs: number;
+  readonly operation: string;
+  readonly args: readonly unknown[];
+}
+
+/**
+ * The registry's server: the real memory registry on a clock of its own, which may step and drift, behind a network. It knows
+ * no operation by name, so that whatever the port learns passes through the same faults.
+ */
+export class RegistryServer {
+  readonly rate: number;
+  isDown = false;
+  operations = 0;
+  readonly #timeline: Timeline;
+  readonly #network: Network;
+  readonly #trace: Trace;
+  readonly #witness: Witness;
+  readonly #log: Logged[] | undefined;
+  #wallMs: number;
+  #registry: Registry;
+
+  constructor(parts: {
+    readonly timeline: Timeline;
+    readonly network: Network;
+    readonly trace: Trace;
+    readonly witness: Witness;
+    readonly rate: number;
+    readonly wallMs: number;
+    /** Keep what is needed to go back to an earlier state. */
+    readonly isLogged: boolean;
+  }) {
+    this.#timeline = parts.timeline;
+    this.#network = parts.network;
+    this.#trace = parts.trace;
+    this.#witness = parts.witness;
+    this.rate = parts.rate;
+    this.#wallMs = parts.wallMs;
+    this.#log = parts.isLogged ? [] : undefined;
+    this.#registry = this.#make(() => this.wallMs);
+  }
+
+  get wallMs(): number {
+    return this.#wallMs + this.#timeline.nowMs * this.rate;
+  }
+
+  stepClock(ms: number): void {
+    this.#wallMs += ms;
+  }
+
+  /** Everything is forgotten. */
+  forget(): void {
+    this.#registry = this.#make(() => this.wallMs);
+    if (this.#log !== undefined) this.#log.length = 0;
+  }
+
+  /** Everything since `atMs` is forgotten: the log of commands is run again up to there, each at its own time. */
+  async restore(atMs: number, witness: (execution: Execution, atMs: number) => void): Promise<void> {
+    const log = this.#log ?? [];
+    const next = log.findIndex((command) => command.atMs > atMs);
+    if (next >= 0) log.length = next;
+    let wallMs: number | undefined = 0;
+    this.#registry = this.#make(() => wallMs ?? this.wallMs);
+    for (const command of log) {
+      const { operation, args } = command;
+      wallMs = command.wallMs;
+      witness({ operation, args, reply: await this.call(operation, args) }, command.atMs);
+    }
+    wallMs = undefined;
+  }
+
+  /** The registry as one machine sees it: every operation is a message there and one back. */
+  seenFrom(machine: Machine, timeoutMs: number): Registry {
+    return new Proxy({} as Registry, {
+      get: (_, property) => {
+        const operation = String(property);
+        const member: unknown = Reflect.get(this.#registry, property);
+        if (typeof member !== 'function') return member;
+        return (...args: unknown[]) => this.#ask(machine, timeoutMs, operation, args);
+      },
+    });
+  }
+
+  /** From the server's own console: no network. */
+  async execute(operation: string, args: readonly unknown[], origin = 'console'): Promise<unknown> {
+    this.operations += 1;
+    this.#log?.push({ atMs: this.#timeline.nowMs, wallMs: this.wallMs, operation, args });
+    const reply = await this.call(operation, args);
+    this.#trace.add(this.#timeline.nowMs, origin, operation, [args, reply]);
+    this.#witness({ operation, args, reply });
+    return reply;
+  }
+
+  /** Unseen by the witness. */
+  call(operation: string, args: readonly unknown[]): Promise<unknown> {
+    const member: unknown = Reflect.get(this.#registry, operation);
+    if (typeof member !== 'function') throw new TypeError(`The registry has no ${operation}.`);
+    return Promise.resolve(Reflect.apply(member, this.#registry, args));
+  }
+
+  #ask(machine: Machine, timeoutMs: number, operation: string, args: readonly unknown[]): Promise<unknown> {
+    const sent = args.map((arg) => this.#overNetwork(machine, arg));
+    return new Promise((resolve, reject) => {
+      const timer = machine.setTimer(timeoutMs, () => reject(unreachable(timeoutMs)));
+      this.#network.request(machine, () => {
+        if (this.isDown) return;
+        void this.execute(operation, sent, machine.name).then((reply) =>
+          this.#network.reply(machine, () => {
+            timer.cancel();
+            resolve(reply);
+          }),
+        );
+      });
+    });
+  }
+
+  /** What the server is to call back is called over the network, too. */
+  #overNetwork(machine: Machine, arg: unknown): unknown {
+    if (typeof arg !== 'function') return arg;
+    return (...args: unknown[]) => this.#network.reply(machine, () => Reflect.apply(arg, undefined, args));
+  }
+
+  #make(wallMs: () => number): Registry {
+    const clock: Clock = {
+      read: () => ({ monotonicMs: wallMs(), wallMs: wallMs() }),
+      elapsedMs: () => fail('elapsedMs'),
+      setTimer: () => fail('setTimer'),
+      setBackgroundTimer: () => fail('setBackgroundTimer'),
+    };
+    return memoryRegistry({ clock, namespace: 'virtual' });
+  }
+}
+
+const fail = (what: string): never => {
+  throw new Error(`The simulated registry's clock has no ${what}.`);
+};
+
+const unreachable = (timeoutMs: number): LeaseholdError =>
+  new LeaseholdError('REGISTRY_UNREACHABLE', `No answer within ${timeoutMs} ms.`);

@@ -1,0 +1,160 @@
+import { parseConfig, settingsOf } from '../../lib/core/config.ts';
+import type { ResourceSettings } from '../../lib/core/lease.ts';
+import { EPOCH_MS } from '../../lib/core/limits.ts';
+import { SeededRandom } from '../support/seeded-random.ts';
+import { Court } from './court.ts';
+import { CALM_DATABASE, Database } from './database.ts';
+import { DatabaseLaws } from './database-laws.ts';
+import { Environment, RESOURCE, type Tally } from './environment.ts';
+import { Ledger } from './ledger.ts';
+import { Machine } from './machine.ts';
+import { CALM_NETWORK, Network } from './network.ts';
+import type { Plan } from './plan.ts';
+import { RegistryLaws } from './registry-laws.ts';
+import { RegistryServer } from './registry-server.ts';
+import { Timeline } from './timeline.ts';
+import { Trace } from './trace.ts';
+
+const START_MS = EPOCH_MS + 5_000_000_000;
+/** The database itself has room for more: it shall show what was too many, not refuse it. */
+const SPARE_BACKENDS = 64;
+
+export interface WorldOptions {
+  readonly tally: Tally;
+  /** Each step is traced, and what costs more than O(1) a step is checked too. */
+  readonly isSmall: boolean;
+}
+
+/** A whole fleet: environments, network, registry, database, and the court that watches them, on one virtual time. */
+export class World {
+  readonly plan: Plan;
+  readonly timeline = new Timeline();
+  readonly random: SeededRandom;
+  readonly trace: Trace;
+  readonly court: Court;
+  readonly settings: ResourceSettings;
+  readonly ledger: Ledger;
+  readonly network: Network;
+  readonly registry: RegistryServer;
+  readonly registryLaws: RegistryLaws;
+  readonly database: Database;
+  readonly databaseLaws: DatabaseLaws;
+  readonly environments: Environment[] = [];
+  /** The registry's clock has been set back: fences and learning may start below (stated). */
+  hasSteppedBack = false;
+  /** Brings the next environment after so many ms. */
+  whenReplaced: (delayMs: number) => void = () => undefined;
+  readonly #tally: Tally;
+  #made = 0;
+
+  constructor(plan: Plan, { tally, isSmall }: WorldOptions) {
+    this.plan = plan;
+    this.#tally = tally;
+    const { timeline } = this;
+    this.trace = new Trace(isSmall);
+    this.random = new SeededRandom(plan.seed ^ 0x5eed);
+    this.court = new Court(() => timeline.nowMs);
+    this.settings = settingsOf(parseConfig({ resource: RESOURCE, ...plan.numbers }, []));
+    const rate = this.#rate();
+    this.ledger = new Ledger(timeline, this.settings, rate);
+    this.registryLaws = new RegistryLaws(this.ledger, this.court, isSmall);
+    const { trace, random } = this;
+    this.network = new Network(timeline, random, plan.faults.network);
+    this.registry = new RegistryServer({
+      timeline,
+      network: this.network,
+      trace,
+      witness: this.registryLaws.hear,
+      rate,
+      wallMs: START_MS,
+      isLogged: plan.faults.restores > 0,
+    });
+    const limit = plan.numbers.capacity + SPARE_BACKENDS;
+    this.database = new Database({
+      timeline,
+      network: this.network,
+      random,
+      trace,
+      faults: plan.faults.database,
+      limit,
+    });
+    this.databaseLaws = new DatabaseLaws(this.ledger, this.court, this.database);
+    this.database.witness = this.databaseLaws;
+    this.registryLaws.isAlive = this.databaseLaws.isAlive;
+    timeline.isOver = () => this.court.violation !== undefined;
+  }
+
+  /** The operator declares the resource; new: nothing has to be waited for. */
+  async open(): Promise<void> {
+    if (this.plan.isNew) await this.registry.execute('configure', [RESOURCE, this.settings, true]);
+  }
+
+  addEnvironment(): Environment {
+    this.#made += 1;
+    const name = `e${this.#made}`;
+    const wallMs = START_MS + this.random.whole(-5_000, 5_000);
+    const machine = new Machine(name, this.timeline, { rate: this.#rate(), wallMs });
+    const environment = new Environment({
+      machine,
+      registry: this.registry.seenFrom(machine, this.plan.registryTimeoutMs),
+      database: this.database,
+      numbers: this.plan.numbers,
+      court: this.court,
+      trace: this.trace,
+      tally: this.#tally,
+      seed: this.plan.seed * 1_000 + this.#made,
+    });
+    this.environments.push(environment);
+    return environment;
+  }
+
+  get living(): Environment[] {
+    return this.environments.filter(({ machine }) => !machine.isGone);
+  }
+
+  /** The registry is set back to where it was; what it had promised then is read again from its own log. */
+  async restore(atMs: number): Promise<void> {
+    const time = { nowMs: 0 };
+    const earlier = new Ledger(time, this.settings, this.registry.rate);
+    const laws = new RegistryLaws(earlier, new Court(() => 0), false);
+    await this.registry.restore(atMs, (execution, loggedAtMs) => {
+      time.nowMs = loggedAtMs;
+      laws.hear(execution);
+    });
+    this.ledger.adopt(earlier);
+  }
+
+  note(what: string, detail?: unknown): void {
+    this.trace.add(this.timeline.nowMs, 'world', what, detail);
+  }
+
+  /** From now on nothing goes wrong any more; what is broken stays so. */
+  calm(): void {
+    this.note('all faults end');
+    const { nowMs } = this.timeline;
+    this.network.faults = CALM_NETWORK;
+    this.network.heal();
+    this.registry.isDown = false;
+    this.database.faults = CALM_DATABASE;
+    this.database.whenLoginSent = undefined;
+    this.database.downUntilMs = Math.min(this.database.downUntilMs, nowMs);
+    this.database.silentUntilMs = Math.min(this.database.silentUntilMs, nowMs);
+    for (const { machine } of this.environments) {
+      machine.shouldFreeze = undefined;
+      machine.thaw();
+    }
+  }
+
+  /** Leases that count, without a session, and sessions without a lease. */
+  get unmatched(): { readonly leases: string[]; readonly sessions: string[] } {
+    const { byLease, attempts } = this.database;
+    const leases = [...this.ledger.leases.keys()].filter((id) => !byLease.has(id) && !attempts.has(id));
+    const sessions = [...byLease.keys()].filter((id) => !this.ledger.leases.has(id));
+    return { leases, sessions };
+  }
+
+  #rate(): number {
+    const { drift } = this.plan.faults;
+    return 1 + drift * (2 * this.random.fraction() - 1);
+  }
+}
