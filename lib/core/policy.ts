@@ -75,7 +75,7 @@ export interface GroupView extends GroupLoad {
 }
 
 /** Tickets of a group that are served before anyone above their minimum. */
-export const urgentOf = ({ waiting, min, taken }: GroupLoad): number =>
+const urgentOf = ({ waiting, min, taken }: GroupLoad): number =>
   Math.min(waiting, Math.max(0, min - taken));
 
 /** Tickets of a group that its maximum allows to serve. */

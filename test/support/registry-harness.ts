@@ -96,6 +96,10 @@ class ClockSetter implements ScriptClient {
     return this.#client.eval(script, keyCount, ...args);
   }
 
+  duplicate(options: object): Redis6 {
+    return this.#client.duplicate(options);
+  }
+
   forget(): void {
     this.#told.clear();
   }

@@ -5,6 +5,8 @@ type Argument = string | number;
 
 /** Stands for what is not there; no name is one. */
 export const NONE = '-';
+/** Stands for settings where no lease can come back. */
+const NOBODY = '+';
 
 /** What is out of the ordinary comes last and only where it is: the script tells the ordinary ask by its length. */
 export const grantArguments = (request: GrantRequest): Argument[] => {
@@ -15,10 +17,26 @@ export const grantArguments = (request: GrantRequest): Argument[] => {
   return [...ordinary, Number(again), stamp, waitMs ?? NONE, Number(listens), shareText];
 };
 
-export const renewArguments = (item: RenewItem): Argument[] => {
-  const { id, fence, turn, session = NONE, idle, again } = item;
-  return [id, fence, turn, session, Number(idle), again?.group ?? NONE, ...inForceArguments(again?.inForce)];
+/** A lease that comes back needs more to be told; then all of the batch are told in that width. */
+export const renewArguments = (items: readonly RenewItem[]): Argument[] => {
+  if (items.every(({ again }) => again === undefined)) return [NONE, ...items.flatMap(ordinary)];
+  const first = items.find(({ again, session }) => again !== undefined && session !== undefined)?.again;
+  const settings = first === undefined ? NOBODY : encodeSettings(first.settings);
+  return [settings, ...items.flatMap((item) => [...ordinary(item), ...comingBack(item)])];
 };
+
+const ordinary = ({ id, fence, turn, session = NONE, idle }: RenewItem): Argument[] => [
+  id,
+  fence,
+  turn,
+  session,
+  Number(idle),
+];
+
+const comingBack = ({ again }: RenewItem): Argument[] => [
+  again?.group ?? NONE,
+  ...inForceArguments(again?.inForce),
+];
 
 const inForceArguments = (inForce: InForce | undefined): Argument[] => {
   if (inForce === undefined) return [NONE, 0, NONE, 0];

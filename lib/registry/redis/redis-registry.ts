@@ -11,7 +11,7 @@ import { configError } from '../../core/config.ts';
 import { encodeSettings } from '../../core/lease.ts';
 import type { Registry } from '../registry.ts';
 import { grantArguments, NONE, operateArguments, renewArguments } from './arguments.ts';
-import { keysOf, namespaceTag, resourceOf } from './keys.ts';
+import { keysOf, namespaceTag, resourceOf, wakeChannelOf } from './keys.ts';
 import { type PrimaryChange, PrimaryWatch, type WatchedClient } from './primary-watch.ts';
 import { acknowledgedBy, type PipelineClient } from './replica-wait.ts';
 import {
@@ -27,6 +27,7 @@ import {
 } from './replies.ts';
 import { type Before, type ScriptClient, ScriptRunner } from './script-runner.ts';
 import { embeddedScripts, type ScriptName, type ScriptSet } from './scripts.ts';
+import { type HearingClient, WakeChannel } from './wake-channel.ts';
 
 export interface RedisRegistryOptions {
   /** Two stages that share a Redis or a database need two namespaces. Default: 'leasehold'. */
@@ -61,7 +62,7 @@ export const redisRegistry = (client: Redis | Cluster, options: RedisRegistryOpt
   const watch =
     onPrimaryChange &&
     new PrimaryWatch(client as WatchedClient, (key, change) => onPrimaryChange(resourceOf(key), change));
-  return scriptedRegistry(client as ScriptClient, embeddedScripts, options, {
+  return scriptedRegistry(client as ScriptClient & HearingClient, embeddedScripts, options, {
     ...(granting && { granting }),
     ...(watch && { before: (key) => watch.before(key) }),
   });
@@ -96,7 +97,7 @@ interface Ways {
 
 /** The same with the scripts given: tests run them over a clock that they set. */
 export const scriptedRegistry = (
-  client: ScriptClient,
+  client: ScriptClient & HearingClient,
   scripts: ScriptSet,
   options: RedisRegistryOptions,
   { granting = client, before }: Ways = {},
@@ -105,6 +106,7 @@ export const scriptedRegistry = (
   const { clock = systemClock, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   const usual = new ScriptRunner(client, clock, timeoutMs, before);
   const grants = new ScriptRunner(granting, clock, timeoutMs, before);
+  const wakes = new WakeChannel(client, clock);
   const run = (name: ScriptName, resource: string, ...args: (string | number)[]): Promise<unknown> =>
     (name === 'grant' ? grants : usual).run(scripts[name], keysOf(resource, namespace), args.map(String));
 
@@ -119,9 +121,7 @@ export const scriptedRegistry = (
 
     async renew(resource, holder, items) {
       assertItems(resource, holder, items);
-      const comesBack = items.find(({ again, session }) => again !== undefined && session !== undefined);
-      const settings = comesBack?.again === undefined ? NONE : encodeSettings(comesBack.again.settings);
-      const reply = await run('renew', resource, holder, settings, ...items.flatMap(renewArguments));
+      const reply = await run('renew', resource, holder, ...renewArguments(items));
       return readRenew(reply, items.length);
     },
 
@@ -173,6 +173,11 @@ export const scriptedRegistry = (
       assertOperation(operation);
       const reply = await run('operate', resource, ...operateArguments(operation));
       return readWord(reply, 'done', 'stale', 'refused', 'unknown');
+    },
+
+    listen(resource, holder, onWake) {
+      assertItems(resource, holder, []);
+      return wakes.listen(wakeChannelOf(resource, namespace, holder), onWake);
     },
 
     async configure(resource, settings, isNew) {

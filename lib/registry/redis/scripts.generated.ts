@@ -539,8 +539,41 @@ return 'released'
 end
 end
 end`,
-  'renew-fast': `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec')
-local at = clock()`,
+  'renew-fast': `local fields = { 'HMGET', STATE, 'schema', ' pulse', ' rest', ' spec' }
+if ARGV[2] == '-' then
+for i = 3, #ARGV, 5 do fields[#fields + 1] = ARGV[i] end
+end
+local loaded = call(unpack(fields))
+local at = clock()
+local function renew_all(protectMs, now, pulse, dutyMs)
+local times, records, outcomes, seen = { 'ZADD', TIMES }, { 'HSET', STATE }, {}, {}
+for i = 3, #ARGV, 5 do
+local id, text = ARGV[i], loaded[4 + (i + 2) / 5]
+if not text or seen[id] then return nil end
+seen[id] = true
+local fence, turn, grantedAt, probe, flag, loss, holder, group, session = struct.unpack('<dddBBBsss', text)
+if flag + loss > 0 or holder ~= ARGV[1] or fence ~= tonumber(ARGV[i + 1]) or tonumber(ARGV[i + 2]) <= turn then return nil end
+if session == '-' then session = ARGV[i + 3] end
+local n = #times
+times[n + 1], times[n + 2] = now + protectMs .. '', id
+records[n + 1], records[n + 2] = id, struct.pack('<dddBBBsss', fence, tonumber(ARGV[i + 2]), grantedAt, probe, 0, 0, holder, group, session)
+outcomes[#outcomes + 1] = { 'held', protectMs, 0 }
+end
+if #outcomes == 0 then return nil end
+records[#records + 1], records[#records + 2] = ' pulse', pulse
+call(unpack(times))
+call(unpack(records))
+return { 'renewed', 0, math.floor(protectMs / 3), dutyMs, outcomes, {}, {}, {} }
+end
+if ARGV[2] == '-' and loaded[1] == '2' then
+local calm, space, _, _, _, _, _, protectMs, _, _, _, dutyMs = struct.unpack('<dddddddddddd', loaded[3])
+local due, now, clockAt, fence, held = struct.unpack('<ddddd', loaded[2])
+if at > clockAt then now = now + at - clockAt end
+if calm == 1 and now < due and held < space then
+local reply = renew_all(protectMs, now, struct.pack('<ddddd', due, now, at, fence, held), dutyMs)
+if reply then return reply end
+end
+end`,
   state: `local state = {}
 if loaded[1] and tonumber(loaded[1]) > 2 then return { 'upgrade', tonumber(loaded[1]) } end
 state.known = loaded[1] == '2'
@@ -962,15 +995,15 @@ for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: 'c51dfe3aa91c8665d6a1694071e77efa00ac9000',
+    sha1: '5aaf7f5414fbf1fa30f25310a8c2ec586f0161a2',
     uses: ['keys', 'clock', 'renew-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
-    body: `local holder, outcomes, last, anyHeld = ARGV[1], {}, nil, false
-if not state.known and ARGV[2] ~= '-' then
+    body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 10
+if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
 state.create(ARGV[2])
 state.enter()
 end
 local function registered(at, record)
-local id, session, group = ARGV[at], ARGV[at + 3], ARGV[at + 5]
+local id, session, group = ARGV[at], ARGV[at + 3], width == 10 and ARGV[at + 5] or '-'
 if record or state.learnUntil == 0 or group == '-' or session == '-' or control.has_left(id) then return nil end
 control.restore(ARGV[at + 6], tonumber(ARGV[at + 7]), ARGV[at + 8], tonumber(ARGV[at + 9]))
 return leases.put(id, tonumber(ARGV[at + 1]), holder, groups.of(group, 0, 1000000000, 0, 0), 0, session, state.now + state.protectMs)
@@ -978,7 +1011,7 @@ end
 local function take_over(it, name)
 if it.holder ~= '?' then return end
 it.holder = holder
-if name == '-' then return end
+if width == 5 or name == '-' then return end
 leases.unflag(it)
 groups.change(groups.find(it.group), -1, 0)
 local group = groups.of(name, 0, 1000000000, 0, 0)
@@ -1005,11 +1038,11 @@ leases.write(it)
 anyHeld = true
 return { 'held', math.max(0, leases.ends_of(id) - state.now), it.flag }
 end
-for at = 3, #ARGV, 10 do
+for at = 3, #ARGV, width do
 outcomes[#outcomes + 1] = state.known and renew(at) or { 'forgotten' }
 end
 if not state.known then return { 'renewed', 0, 0, 0, outcomes, {}, {}, {} } end
-for at = 3, #ARGV, 10 do
+for at = 3, #ARGV, width do
 local it = leases.read(ARGV[at])
 if it and it.loss == 0 and it.holder == holder then last = groups.find(it.group) end
 end
