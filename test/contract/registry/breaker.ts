@@ -132,6 +132,9 @@ export const describeBreaker = ({ scene }: Scenes): void => {
       });
       // A repeat is no further try.
       expect(await it.ask('a', { again: true })).toMatchObject({ kind: 'granted' });
+      await it.release('a', { outcome: 'unused' });
+      expect(await it.ask('d')).toMatchObject({ kind: 'granted' });
+      expect(await breakerOf(it)).toBe('half-open');
     });
 
     test('one success closes it, and serves', async () => {
