@@ -22,6 +22,7 @@ export class HeldLease {
   #protectMs: number;
   #renewAfterMs: number;
   #keptAt: Instant | undefined;
+  #isBeyond = false;
 
   constructor(
     clock: Clock,
@@ -57,9 +58,15 @@ export class HeldLease {
     return this.remainingMs(now) > marginMs || this.#isKept(now);
   }
 
-  /** The registry gives no answer, and what is open stays in use meanwhile: asked again before long. */
-  keep(): void {
+  /**
+   * The registry gives no answer, and what is open stays in use meanwhile: asked again before long. True the first time that
+   * this goes beyond the protection.
+   */
+  keep(): boolean {
     this.#keptAt = this.#clock.read();
+    if (this.#isBeyond || this.remainingMs(this.#keptAt) > 0) return false;
+    this.#isBeyond = true;
+    return true;
   }
 
   /** Ms until the next renewal; 0 or less: now. */
@@ -80,6 +87,7 @@ export class HeldLease {
     this.#protectMs = protectMs;
     this.#renewAfterMs = renewAfterMs;
     this.#keptAt = undefined;
+    this.#isBeyond = false;
   }
 
   /** From the moment a park is SENT its holder counts itself unprotected (law L4). */

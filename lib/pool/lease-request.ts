@@ -34,7 +34,9 @@ type Queued = Extract<GrantReply, { kind: 'queued' }>;
 /** A wait is told after this long, in ms, then after twice as long, and at last this often. */
 const REPORT_FIRST_MS = 1_000;
 const REPORT_RARELY_MS = 30_000;
-/** The first polls come at least this soon, in ms, until wake-ups are heard: a slot is kept only for those who hear them. */
+/** The next poll, in ms, of one who hears wake-ups and has not said so yet. */
+const LISTEN_NOW_MS = 1;
+/** The first polls come at least this soon, in ms, while the listener is being opened. */
 const LISTEN_SOON_MS = 50;
 const LISTEN_SOON_POLLS = 3;
 /** The longest patience that is told, in ms. */
@@ -58,6 +60,8 @@ export class LeaseRequest {
   #stamp = 0;
   #failures = 0;
   #polls = 0;
+  /** The last ask said that its caller hears wake-ups. */
+  #listens = false;
   #reportAtMs = REPORT_FIRST_MS;
 
   constructor(holder: Holder, farewells: Farewells, wakes: Wakes, patience: Patience) {
@@ -124,6 +128,7 @@ export class LeaseRequest {
   #request(): GrantRequest {
     const { settings, config, id: holder } = this.#holder;
     const { resource, group, share } = config;
+    this.#listens = this.#wakes.isReady;
     return {
       resource,
       leaseId: this.#id,
@@ -133,7 +138,7 @@ export class LeaseRequest {
       group,
       wait: true,
       waitMs: Math.ceil(Math.min(WAIT_MAX_MS, this.#patience.remainingMs())),
-      listens: this.#wakes.isReady,
+      listens: this.#listens,
       settings,
       ...(share === undefined ? {} : { share }),
     };
@@ -201,9 +206,10 @@ export class LeaseRequest {
   #pollInMs({ position, retryAfterMs: hintMs }: Queued): number {
     const { clock, random, config } = this.#holder;
     const fraction = random.fraction();
-    if (this.#wakes.isReady)
-      return listeningPollDelayMs({ livenessMs: config.ticketLivenessMs, hintMs, fraction });
+    if (this.#listens) return listeningPollDelayMs({ livenessMs: config.ticketLivenessMs, hintMs, fraction });
     const delayMs = pollDelayMs({ position, waitedMs: clock.elapsedMs(this.#since), hintMs, fraction });
+    // A slot is kept only for those who have said that they listen.
+    if (this.#wakes.isReady) return LISTEN_NOW_MS;
     const isSoonHeard = this.#wakes.isPossible && this.#polls <= LISTEN_SOON_POLLS;
     return isSoonHeard ? Math.min(delayMs, LISTEN_SOON_MS * (0.5 + fraction)) : delayMs;
   }

@@ -114,12 +114,9 @@ export class Renewer<Connection> {
     }
     this.#holder.hear(reply);
     this.#chores.take(reply, sentAt);
-    const outcomes = page.map((_, at) => reply.outcomes[at] ?? UNKNOWN);
-    const forgotten = page.filter((_, at) => outcomes[at]?.kind === 'forgotten');
-    const recovered = again === undefined ? await this.#registerAgain(forgotten) : new Map();
-    return page.map((connection, at) => {
-      const outcome = outcomes[at] ?? UNKNOWN;
-      if (outcome.kind === 'forgotten') return recovered.get(connection) ?? 'unanswered';
+    const results = page.map((connection, at): RenewalResult | 'forgotten' => {
+      const outcome = reply.outcomes[at] ?? UNKNOWN;
+      if (outcome.kind === 'forgotten') return 'forgotten';
       if (outcome.kind === 'lost') return this.#lose(connection, outcome.reason);
       connection.lease.isBound = true;
       connection.lease.isWanted = outcome.yield;
@@ -127,6 +124,11 @@ export class Renewer<Connection> {
       if (outcome.yield && connection.place === 'idle') this.#hooks.yielded(connection);
       return 'held';
     });
+    const forgotten = page.filter((_, at) => results[at] === 'forgotten');
+    const recovered = again === undefined ? await this.#registerAgain(forgotten) : new Map();
+    return results.map((result, at) =>
+      result === 'forgotten' ? (recovered.get(page[at]) ?? 'unanswered') : result,
+    );
   }
 
   #unanswered(page: readonly LeasedConnection<Connection>[], error: unknown): RenewalResult[] {
@@ -135,9 +137,7 @@ export class Renewer<Connection> {
     const isAway = !isLeaseholdError(error) || error.code === 'REGISTRY_UNREACHABLE';
     if (isAway && config.onRegistryLoss === 'keep') {
       for (const { lease } of page) {
-        lease.keep();
-        const unprotectedMs = -lease.remainingMs();
-        if (unprotectedMs > 0) events.emit('leaseKept', { unprotectedMs });
+        if (lease.keep()) events.emit('leaseKept', { unprotectedMs: -lease.remainingMs() });
       }
     }
     return page.map(() => 'unanswered');

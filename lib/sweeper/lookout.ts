@@ -37,8 +37,10 @@ export const openControl = async (holder: Holder, driver: Driver<unknown>): Prom
   });
   if (opened.kind !== 'open') {
     // Under no lease: the fleet's breaker would not hear of it.
-    const outcome = outcomeOf(opened);
-    await registry.operate(config.resource, { kind: 'observe', holder: holder.id, outcome });
+    const word = { kind: 'observe', holder: holder.id, outcome: outcomeOf(opened) } as const;
+    await registry
+      .operate(config.resource, word)
+      .catch((error: unknown) => holder.events.emit('registryFailed', { operation: 'observe', error }));
     throw opened.error;
   }
   const { connection } = opened;

@@ -1,13 +1,11 @@
 import { expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
+import { LEARNING_MS, SLACK_MS, under } from '../support/disaster.ts';
 import { eventually, pause } from '../support/eventually.ts';
-import { CONNECT_BOUND_MS, FAIR, Fleet } from '../support/fleet.ts';
-import type { FleetPool } from '../support/fleet-member.ts';
+import { FAIR, Fleet } from '../support/fleet.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
 
 const TIMEOUT_MS = 20_000;
-const LEARNING_MS = 1_000 + 1_000 + CONNECT_BOUND_MS;
-const SLACK_MS = 1_000;
 
 /** A Redis of its own, which a test may flush, restart or stop. */
 const withRedis = async (work: (redis: RedisServer) => Promise<void>): Promise<void> => {
@@ -23,36 +21,6 @@ const flushAll = async ({ url }: RedisServer): Promise<void> => {
   const redis = new Redis(url);
   await redis.flushall();
   redis.disconnect();
-};
-
-/** Short statements without a pause; the times at which they ended well. */
-const load = (pools: readonly FleetPool[], isOver: () => boolean): Promise<number[]> => {
-  const ends: number[] = [];
-  const work = async (pool: FleetPool): Promise<void> => {
-    while (!isOver()) {
-      await pool
-        .use((client) => client.query('SELECT pg_sleep(0.01)'))
-        .then(
-          () => ends.push(performance.now()),
-          () => pause(10),
-        );
-    }
-  };
-  return Promise.all(pools.map(work)).then(() => ends);
-};
-
-/** Service before and after, whatever happens in between; and how long the gap was. */
-const under = async (fleet: Fleet, disaster: () => Promise<void>): Promise<number> => {
-  let isOver = false;
-  const pools = [1, 2, 3, 4, 5, 6].map(() => fleet.pool({ max: 1 }));
-  const ends = load(pools, () => isOver);
-  await pause(700);
-  const start = performance.now();
-  await disaster();
-  await pause(LEARNING_MS + SLACK_MS);
-  isOver = true;
-  const last = (await ends).filter((end) => end > start + 1_100);
-  return (last[0] ?? Number.POSITIVE_INFINITY) - start;
 };
 
 test.concurrent(

@@ -67,3 +67,26 @@ test('a first acquire after SCRIPT FLUSH is two round trips: the one that was re
   await fleet.pool({}, { redis: true }).use(() => undefined, { timeoutMs: 1_000 });
   expect(tap.answeredScripts).toEqual(['EVALSHA', 'EVAL']);
 });
+
+test('a watched primary costs neither the first acquire nor a warm use a round trip', async () => {
+  const tap = new CommandTap();
+  const registryOptions = () => ({ onPrimaryChange: async () => undefined });
+  await using fleet = await Fleet.start({
+    capacity: 20,
+    options: SLOW,
+    redisHooks: tap.hooks,
+    registryOptions,
+  });
+  const pool = fleet.pool({}, { redis: true });
+  tap.onScriptAnswer = () => fleet.redisProxy.stall('down');
+  await pool.use((client) => client.query('SELECT 1'), { timeoutMs: 1_000 });
+  expect(tap.scripts.slice(0, 2)).toEqual(['EVALSHA', 'EVAL']);
+  tap.onScriptAnswer = () => undefined;
+  fleet.redisProxy.pass();
+  await eventually(() => tap.answeredScripts.length >= 2);
+  await pause(100);
+  const before = tap.names.length;
+  fleet.redisProxy.stall();
+  for (let uses = 0; uses < 100; uses += 1) await select(pool);
+  expect(tap.names.slice(before)).toEqual([]);
+});

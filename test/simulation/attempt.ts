@@ -88,6 +88,7 @@ export class Attempt implements Handshake, Socket {
     this.#isLoginSent = true;
     const database = this.#database;
     const { timeline } = database;
+    database.whenLoginSent?.(this.machine);
     const isFrozenLate = timeline.nowMs > this.boundAtMs;
     timeline.after(database.tripMs(), () => {
       if (this.#isStale) return;

@@ -1,6 +1,7 @@
-import type { EndOutcome, SessionTarget } from '../../lib/driver/driver.ts';
+import type { EndOutcome, SessionCount, SessionTarget } from '../../lib/driver/driver.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
 import type { Backend, Handshake } from './backend.ts';
+import type { Machine } from './machine.ts';
 import type { Network } from './network.ts';
 import type { Timeline } from './timeline.ts';
 import type { Trace } from './trace.ts';
@@ -54,6 +55,7 @@ export class Database {
   readonly trace: Trace;
   faults: DatabaseFaults;
   witness: DatabaseWitness | undefined;
+  whenLoginSent: ((machine: Machine) => void) | undefined;
   readonly backends = new Set<Backend>();
   readonly byLease = new Map<string, Backend>();
   /** Connects whose session may still appear, by lease. */
@@ -160,6 +162,11 @@ export class Database {
 
   look(server: string, targets: readonly SessionTarget[]): boolean[] {
     return this.#find(server, targets).map((backend) => backend !== undefined);
+  }
+
+  census(server: string, prefix: string): SessionCount {
+    const all = [...this.backends].filter((it) => it.server === server && it.label.startsWith(prefix));
+    return { sessions: all.map(({ label, session }) => ({ label, session })), foreign: 0 };
   }
 
   /** A few milliseconds later it has left the list, whatever it was doing. */

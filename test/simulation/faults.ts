@@ -1,4 +1,5 @@
-import { type Environment, RESOURCE } from './environment.ts';
+import { RESOURCE } from './environment.ts';
+import type { Machine } from './machine.ts';
 import type { World } from './world.ts';
 
 const CUT_MAX_MS = 6_000;
@@ -20,8 +21,9 @@ export const scheduleFaults = (world: World): void => {
     };
     for (let at = 0; at < count; at += 1) timeline.at(loadMs * random.fraction(), happenToSomebody);
   };
-  spread(faults.crashes, () => crash(world));
-  spread(faults.freezes, () => freeze(world, random.pick(world.living), freezeMs(world)));
+  scheduleLosses(world);
+  spread(faults.crashes, () => crash(world, random.pick(world.living).machine));
+  spread(faults.freezes, () => freeze(world, random.pick(world.living).machine, freezeMs(world)));
   spread(faults.cuts, () => cut(world));
   spread(faults.outages, () => outage(world));
   spread(faults.amnesias, () => amnesia(world));
@@ -34,13 +36,27 @@ export const scheduleFaults = (world: World): void => {
   spread(faults.strays, () => stray(world));
 };
 
+/** The moment at which a session is on its way, and its holder is not there any more. */
+const scheduleLosses = (world: World): void => {
+  const { lossInLogin } = world.plan.faults;
+  if (lossInLogin === 0) return;
+  world.database.whenLoginSent = (machine) => {
+    if (!world.random.chance(lossInLogin)) return;
+    const isCrash = world.random.chance(0.3);
+    world.timeline.after(0, () => {
+      if (isCrash) crash(world, machine);
+      else freeze(world, machine, freezeMs(world));
+    });
+  };
+};
+
 /** Between any two steps of this machine. */
-export const freezeAtAnyStep = (world: World, environment: Environment): void => {
+export const freezeAtAnyStep = (world: World, machine: Machine): void => {
   const { freezeAtStep } = world.plan.faults;
   if (freezeAtStep === 0) return;
-  environment.machine.shouldFreeze = () => {
+  machine.shouldFreeze = () => {
     if (!world.random.chance(freezeAtStep)) return false;
-    freeze(world, environment, freezeMs(world));
+    freeze(world, machine, freezeMs(world));
     return true;
   };
 };
@@ -53,7 +69,7 @@ const freezeMs = ({ random, settings }: World): number => {
   );
 };
 
-const freeze = (world: World, { machine }: Environment, ms: number): void => {
+const freeze = (world: World, machine: Machine, ms: number): void => {
   if (machine.isFrozen) return;
   const doesMonotonicStop = world.plan.faults.doesMonotonicStop && world.random.chance(0.5);
   world.note(`freezes ${machine.name}`, { ms, doesMonotonicStop });
@@ -62,8 +78,8 @@ const freeze = (world: World, { machine }: Environment, ms: number): void => {
 };
 
 /** Somebody else comes in its place, later. */
-const crash = (world: World): void => {
-  const { machine } = world.random.pick(world.living);
+const crash = (world: World, machine: Machine): void => {
+  if (machine.isGone) return;
   const isSeen = world.random.chance(0.6);
   world.note(`crashes ${machine.name}`, { isSeen });
   machine.crash(isSeen);

@@ -22,9 +22,9 @@ export interface RunResult {
   trace(lines: number): string;
 }
 
-/** One of these a second is the failure backoff's longest pause that the planned outages can lead to. */
-const BACKOFF_MS = 20_000;
-const PROBE_MS = 16_000;
+/** The longest pause of the failure backoff that the planned outages can lead to, and the longest between two probes. */
+const BACKOFF_MS = 10_000;
+const PROBE_MS = 8_000;
 const ROUND_MS = 250;
 const NEWCOMER = 0.2;
 const LONG_FACTOR = 1.5;
@@ -100,7 +100,7 @@ class FleetRun {
   #begin(): void {
     if (!this.#isLoaded) return;
     const environment = this.#world.addEnvironment();
-    freezeAtAnyStep(this.#world, environment);
+    freezeAtAnyStep(this.#world, environment.machine);
     environment.whenDone = () => this.#pause(environment);
     this.#next(environment);
   }

@@ -14,6 +14,8 @@ export interface FaultPlan {
   readonly freezes: number;
   /** Chance of a freeze before any single step of an environment. */
   readonly freezeAtStep: number;
+  /** Chance of a freeze or a crash just after a login was sent: nobody is there to hear what became of it. */
+  readonly lossInLogin: number;
   readonly doesMonotonicStop: boolean;
   readonly cuts: number;
   readonly outages: number;
@@ -57,6 +59,7 @@ export const NO_FAULTS: FaultPlan = {
   crashes: 0,
   freezes: 0,
   freezeAtStep: 0,
+  lossInLogin: 0,
   doesMonotonicStop: false,
   cuts: 0,
   outages: 0,
@@ -125,7 +128,7 @@ const faultsOf = (random: SeededRandom): FaultPlan => {
       lateMaxMs: random.pick([50, 500, 4_000]),
     },
     database: {
-      slowLogin: rate(0.3),
+      slowLogin: rate(0.5),
       refused: rate(0.1),
       unseenEnd: rate(0.3),
       unseenGone: rate(0.5),
@@ -135,6 +138,7 @@ const faultsOf = (random: SeededRandom): FaultPlan => {
     crashes: some(5, 0.5),
     freezes: some(6, 0.5),
     freezeAtStep: rate(0.004, 0.4),
+    lossInLogin: rate(0.3, 0.3),
     doesMonotonicStop,
     cuts: some(2, 0.25),
     outages: some(2, 0.15),

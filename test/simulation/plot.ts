@@ -99,12 +99,12 @@ const timeMark = (x: number, y: number, atMs: number): string =>
 
 const drawLimit = (y: number, name: string): string =>
   `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y.toFixed(1)}" y2="${y.toFixed(1)}" stroke="#b00020" stroke-dasharray="5 4"/>` +
-  `<text x="${LEFT + 6}" y="${(y - 5).toFixed(1)}" fill="#b00020">${name}</text>`;
+  `<text x="${WIDTH - RIGHT}" y="${(y + 14).toFixed(1)}" text-anchor="end" fill="#b00020">${name}</text>`;
 
-/** 1, 2, 4, 5 or 10 times a power of ten: quarters of it are round, too. */
+/** A little above, such that its quarters are round, too. */
 const niceCeiling = (value: number): number => {
   const power = 10 ** Math.floor(Math.log10(value));
-  const step = [1, 2, 4, 5, 10].find((factor) => factor * power >= value) ?? 10;
+  const step = [1, 1.2, 1.6, 2, 2.4, 3.2, 4, 5, 6, 8, 10].find((factor) => factor * power >= value) ?? 10;
   return step * power;
 };
 

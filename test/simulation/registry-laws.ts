@@ -160,7 +160,7 @@ export class RegistryLaws {
     for (const [at, outcome] of reply.outcomes.entries()) {
       const item = items[at] ?? NOBODY;
       if (outcome.kind === 'lost') this.#lost(item, outcome.reason);
-      else this.#keeps(item, outcome.protectMs);
+      else if (outcome.kind === 'held') this.#keeps(item, outcome.protectMs);
     }
     this.#duties(reply.duties);
   }

@@ -4,6 +4,7 @@ import type {
   DriverConnection,
   EndOutcome,
   OpenRequest,
+  SessionCount,
   SessionTarget,
   StatementGate,
 } from '../../lib/driver/driver.ts';
@@ -115,6 +116,10 @@ export class Session implements DriverConnection<SimClient>, Peer, Socket {
 
   look(targets: readonly SessionTarget[], timeoutMs: number): Promise<readonly boolean[]> {
     return this.#ask(SHORT_MS, timeoutMs, () => this.#database.look(this.server, targets));
+  }
+
+  census(prefix: string, timeoutMs: number): Promise<SessionCount> {
+    return this.#ask(SHORT_MS, timeoutMs, () => this.#database.census(this.server, prefix));
   }
 
   /** The local end only; the server may hear of it. */

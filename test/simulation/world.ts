@@ -136,6 +136,7 @@ export class World {
     this.network.heal();
     this.registry.isDown = false;
     this.database.faults = CALM_DATABASE;
+    this.database.whenLoginSent = undefined;
     this.database.downUntilMs = Math.min(this.database.downUntilMs, nowMs);
     this.database.silentUntilMs = Math.min(this.database.silentUntilMs, nowMs);
     for (const { machine } of this.environments) {

@@ -1,10 +1,11 @@
 import type pg from 'pg';
 import type { ConfigInput } from '../../lib/core/config.ts';
 import type { PoolEvents } from '../../lib/pool/pool-events.ts';
+import type { RedisRegistryOptions } from '../../lib/registry/redis/redis-registry.ts';
 import type { GrantReply, Registry, ResourceReport } from '../../lib/registry/registry.ts';
 import { eventually, pause } from './eventually.ts';
 import { Judge } from './fleet-judge.ts';
-import { type FleetPool, Member, type MemberSettings } from './fleet-member.ts';
+import { type FleetPool, Member, type MemberSettings, type RedisWay } from './fleet-member.ts';
 import { FleetProcess } from './fleet-process.ts';
 import type { PostgresRole } from './postgres.ts';
 import { freshNamespace, freshRole, postgresAdmin, redisUrl } from './servers.ts';
@@ -31,6 +32,10 @@ export interface FleetOptions {
   readonly options?: Partial<ConfigInput>;
   /** Default: the shared one. */
   readonly redisUrl?: string;
+  /** Everybody goes through Sentinel, or into a cluster; then no proxy is on the way. */
+  readonly redisWay?: RedisWay;
+  /** More options for the registries of the pools in this process. `registry` is the observer's, which has none of them. */
+  readonly registryOptions?: (registry: Registry) => RedisRegistryOptions;
   readonly registryTimeoutMs?: number;
   /** More of what `new pg.Client` takes. */
   readonly database?: pg.ClientConfig;
@@ -64,6 +69,7 @@ export class Fleet implements AsyncDisposable {
   readonly events: { readonly name: string; readonly event: unknown }[] = [];
   readonly #settings: MemberSettings;
   readonly #observer: Member;
+  readonly #registryOptions: RedisRegistryOptions;
   readonly #members: Member[] = [];
   readonly #pools: FleetPool[] = [];
   readonly #processes: FleetProcess[] = [];
@@ -79,12 +85,13 @@ export class Fleet implements AsyncDisposable {
     const judge = await Judge.start(admin.adminUrl, role.user);
     const settings: MemberSettings = {
       redisUrl: url,
+      redisWay: options.redisWay,
       namespace: freshNamespace(),
       registryTimeoutMs: options.registryTimeoutMs ?? 1_000,
       database: { ...options.database, connectionString: role.url },
       options: { resource: RESOURCE, capacity: options.capacity, ...FAST, ...options.options },
     };
-    const fleet = new Fleet(role, judge, settings, redisProxy, databaseProxy);
+    const fleet = new Fleet(role, judge, settings, redisProxy, databaseProxy, options.registryOptions);
     await fleet.declareNew();
     return fleet;
   }
@@ -95,6 +102,7 @@ export class Fleet implements AsyncDisposable {
     settings: MemberSettings,
     redisProxy: TcpProxy,
     databaseProxy: TcpProxy,
+    registryOptions: (registry: Registry) => RedisRegistryOptions = () => ({}),
   ) {
     this.role = role;
     this.judge = judge;
@@ -103,6 +111,7 @@ export class Fleet implements AsyncDisposable {
     this.#settings = settings;
     this.#observer = new Member(settings);
     this.registry = this.#observer.registry;
+    this.#registryOptions = registryOptions(this.registry);
   }
 
   get options(): ConfigInput {
@@ -117,7 +126,7 @@ export class Fleet implements AsyncDisposable {
 
   /** A pool in this process. `via`: which of its two ways lead through the proxies. */
   pool(options: Partial<ConfigInput> = {}, via: Via = {}, wrap = (inner: Registry) => inner): FleetPool {
-    const member = new Member(this.#route(via));
+    const member = new Member(this.#route(via), this.#registryOptions);
     this.#members.push(member);
     const pool = member.pool(options, wrap(member.registry));
     this.watch(pool);

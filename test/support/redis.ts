@@ -76,7 +76,7 @@ const onPath = async (): Promise<string | undefined> => {
   return undefined;
 };
 
-const redisBinary = async (): Promise<string> => {
+export const redisBinary = async (): Promise<string> => {
   const present = await onPath();
   if (present) return present;
   if (process.getuid?.() === 0 && (await run('apt-get', ['--version']).catch(() => undefined))) {
@@ -128,7 +128,7 @@ const serve = async (binary: string, folder: string, args: readonly string[]): P
   };
 };
 
-const untilReady = async (port: number, kept: KeptProcess): Promise<void> => {
+export const untilReady = async (port: number, kept: KeptProcess): Promise<void> => {
   try {
     const answer = await eventually(async () => ((await kept.isRunning()) ? ping(port) : 'dead'), {
       what: 'Redis',

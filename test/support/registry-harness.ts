@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { Redis as Redis6 } from 'ioredis';
+import { type Cluster, Redis as Redis6 } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
 import type { LeaseOutcome, LeaseRef, ResourceSettings, Share } from '../../lib/core/lease.ts';
 import { memoryRegistry } from '../../lib/registry/memory.ts';
+import type { ScriptClient } from '../../lib/registry/redis/batch.ts';
 import { keysOf, namespaceTag } from '../../lib/registry/redis/keys.ts';
 import { scriptedRegistry } from '../../lib/registry/redis/redis-registry.ts';
-import type { ScriptClient } from '../../lib/registry/redis/script-runner.ts';
 import { PARTS, SCRIPTS } from '../../lib/registry/redis/scripts.generated.ts';
 import type { ScriptName, ScriptSet } from '../../lib/registry/redis/scripts.ts';
 import type {
@@ -38,8 +38,8 @@ export interface RegistryHarness {
   close(): Promise<void>;
 }
 
-export interface RedisHarness extends RegistryHarness {
-  readonly client: Redis6;
+export interface RedisHarness<Client extends Redis6 | Cluster = Redis6> extends RegistryHarness {
+  readonly client: Client;
   keysOf(resource: string): string[];
   /** What FLUSHALL does to a Redis that nobody else uses: every key of this harness is gone. */
   flush(): Promise<void>;
@@ -72,18 +72,18 @@ export const scriptsOver = (clock: string): ScriptSet =>
 
 /** The clock is a number in the key that else holds the sentinel. */
 const SETTABLE_CLOCK = `local function clock()
-  return tonumber(redis.call('GET', KEYS[8]))
+  return tonumber(redis.call('GET', KEYS[3]))
 end`;
 
-const CLOCK_KEY = 7;
+const CLOCK_KEY = 2;
 
 /** Sets the clock's key before the first script that would read an old value; on one connection the order holds. */
 class ClockSetter implements ScriptClient {
   clockMs = START_MS;
-  readonly #client: Redis6;
+  readonly #client: Redis6 | Cluster;
   readonly #told = new Map<string, number>();
 
-  constructor(client: Redis6) {
+  constructor(client: Redis6 | Cluster) {
     this.#client = client;
   }
 
@@ -94,6 +94,10 @@ class ClockSetter implements ScriptClient {
 
   eval(script: string, keyCount: number, ...args: string[]): Promise<unknown> {
     return this.#client.eval(script, keyCount, ...args);
+  }
+
+  duplicate(options: object): Redis6 {
+    return this.#client.duplicate(options);
   }
 
   forget(): void {
@@ -113,19 +117,31 @@ const connectRedis = (url: string, version: RedisClientVersion = 6): Redis6 =>
   version === 6 ? new Redis6(url) : (new Redis5(url) as unknown as Redis6);
 
 /** The real scripts in a real Redis, over a settable clock. `namespace` must be the test's own. */
-export const redisHarness = async (
+export const redisHarness = (
   url: string,
   namespace: string,
   version?: RedisClientVersion,
 ): Promise<RedisHarness> => {
   const client = connectRedis(url, version);
+  return harnessOver(client, () => [client], namespace);
+};
+
+/** The same over a client that is connected already; `nodes` are the servers behind it. */
+export const harnessOver = async <Client extends Redis6 | Cluster>(
+  client: Client,
+  nodes: () => readonly Redis6[],
+  namespace: string,
+): Promise<RedisHarness<Client>> => {
   const setter = new ClockSetter(client);
   const scripts = scriptsOver(SETTABLE_CLOCK);
+  const texts = Object.values(scripts).map(({ text }) => text);
   // Loaded beforehand: a script sent after NOSCRIPT would be overtaken by what a test has sent behind it.
-  await Promise.all(Object.values(scripts).map(({ text }) => client.script('LOAD', text)));
+  await Promise.all(nodes().flatMap((node) => texts.map((text) => node.script('LOAD', text))));
   const flush = async (): Promise<void> => {
-    const keys = await client.keys(`leasehold:{*.${namespaceTag(namespace)}}:*`);
-    if (keys.length > 0) await client.del(...keys);
+    for (const node of nodes()) {
+      const keys = await node.keys(`leasehold:{*.${namespaceTag(namespace)}}:*`);
+      await Promise.all(keys.map((key) => node.del(key)));
+    }
     setter.forget();
   };
   return {

@@ -1,5 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { failureDelayMs, pollDelayMs, refusedDelayMs, registryDelayMs } from '../../lib/core/backoff.ts';
+import {
+  failureDelayMs,
+  listeningPollDelayMs,
+  pollDelayMs,
+  refusedDelayMs,
+  registryDelayMs,
+} from '../../lib/core/backoff.ts';
 
 const poll = (position: number, waitedMs: number, fraction: number, hintMs = 500): number =>
   pollDelayMs({ position, waitedMs, hintMs, fraction });
@@ -32,6 +38,21 @@ describe('the poll of a waiting caller', () => {
       expect(poll(position, 0, 0.5)).toBeLessThanOrEqual(poll(position + 1, 0, 0.5));
       expect(poll(position, 500, 0.5)).toBeLessThanOrEqual(poll(position, 0, 0.5));
     }
+  });
+});
+
+describe('the poll of a caller that hears wake-ups', () => {
+  test.each([
+    // liveness, hint, fraction, delay
+    [1_500, 500, 0, 500],
+    [1_500, 500, 0.999, 400],
+    [600, 500, 0, 200],
+    [600, 500, 0.999, 160],
+    [60_000, 500, 0, 500],
+    [1_500, 120, 0.5, 120],
+    [1_500, 0, 0.5, 10],
+  ])('a ticket that lives %i ms, hint %i ms, %d: %i ms', (livenessMs, hintMs, fraction, expected) => {
+    expect(Math.round(listeningPollDelayMs({ livenessMs, hintMs, fraction }))).toBe(expected);
   });
 });
 

@@ -53,6 +53,29 @@ test('a wait in the fleet’s queue shows: its length, how many waited, and that
   expect(taken()).toMatchObject({ Waiting: [0] });
 });
 
+test('the most that waited at once shows, also when everybody has been served or has given up by the record', async () => {
+  const world = new PoolWorld(1);
+  const pool = await world.start({ max: 1 });
+  const { sink, taken } = recordingSink();
+  using metrics = poolMetrics(pool, sink);
+  const lent = await world.until(pool.acquire());
+  metrics.record();
+  expect(taken()).toMatchObject({ Waiting: [0] });
+  const uses = [1, 2].map(() => pool.use(() => undefined));
+  await world.clock.advanceAsync(20);
+  await lent.giveBack();
+  await world.until(Promise.all(uses));
+  metrics.record();
+  expect(taken()).toMatchObject({ Waiting: [2] });
+  const again = await world.until(pool.acquire());
+  metrics.record();
+  taken();
+  await world.until(pool.use(() => undefined, { timeoutMs: 50 }).catch(() => undefined));
+  metrics.record();
+  expect(taken()).toMatchObject({ Waiting: [1] });
+  await again.giveBack();
+});
+
 test('a wait because nobody is granted anything has that as its cause', async () => {
   const world = new PoolWorld(2);
   const pool = await world.start({ max: 1 });

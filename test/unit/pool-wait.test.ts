@@ -36,6 +36,14 @@ describe('wake-ups', () => {
     expect(grants(world) - before).toBe(1);
   });
 
+  test('so is one who has only just begun to wait', async () => {
+    const { world, lent, waiter } = await fullWorld();
+    const use = waiter.use((client) => client.run('served'), { timeoutMs: 60_000 });
+    await world.clock.advanceAsync(5);
+    await lent.giveBack();
+    expect(await timed(world, use)).toBeLessThanOrEqual(1);
+  });
+
   test('a lost wake-up costs one slow poll at most', async () => {
     const { world, lent, waiter } = await fullWorld();
     let lost = 0;
@@ -62,7 +70,7 @@ describe('wake-ups', () => {
   });
 
   test('a short life of tickets is kept up with', async () => {
-    const { world, waiter } = await fullWorld({ ticketLivenessMs: 600 });
+    const { world, waiter } = await fullWorld({ ticketLivenessMs: 500 });
     const use = waiter.use(() => undefined, { timeoutMs: 20_000 }).catch(() => undefined);
     for (let passed = 0; passed < 10_000; passed += 100) {
       await world.clock.advanceAsync(100);
@@ -151,6 +159,47 @@ describe('wake-ups', () => {
     expect(world.listeners).toBe(0);
   });
 
+  test('the listener stays while anybody waits, and through the next wait that begins before it has gone', async () => {
+    const world = new PoolWorld(2);
+    const holder = await world.start({ max: 2, headroom: 0 });
+    const [one, two] = await world.until(Promise.all([holder.acquire(), holder.acquire()]));
+    const waiter = world.pool({ max: 2, headroom: 0 });
+    const uses = [1, 2].map(() => waiter.acquire({ timeoutMs: 120_000 }));
+    await world.clock.advanceAsync(100);
+    await one?.giveBack();
+    const first = await world.until(Promise.race(uses));
+    await world.clock.advanceAsync(10_000);
+    expect(world.listeners).toBe(1);
+    await two?.giveBack();
+    await world.until(Promise.all(uses));
+    await world.clock.advanceAsync(3_000);
+    const again = world.pool({ max: 1, headroom: 0 });
+    const third = again.acquire({ timeoutMs: 60_000 }).catch(() => undefined);
+    const fourth = waiter.acquire({ timeoutMs: 60_000 }).catch(() => undefined);
+    await world.clock.advanceAsync(4_000);
+    expect(world.listeners).toBeGreaterThanOrEqual(1);
+    await first.giveBack();
+    await world.until(Promise.race([third, fourth]));
+    await world.until(waiter.close({ timeoutMs: 10 }));
+    await world.until(again.close({ timeoutMs: 10 }));
+    expect(world.listeners).toBe(0);
+  });
+
+  test('a wait that begins while the listener lingers keeps it', async () => {
+    const { world, holder, lent, waiter } = await fullWorld();
+    const use = waiter.use(() => undefined, { timeoutMs: 60_000 });
+    await world.clock.advanceAsync(100);
+    await lent.giveBack();
+    await world.until(use);
+    const other = await world.until(holder.acquire());
+    await world.clock.advanceAsync(3_000);
+    const next = waiter.use(() => undefined, { timeoutMs: 60_000 });
+    await world.clock.advanceAsync(6_000);
+    expect(world.listeners).toBe(1);
+    await other.giveBack();
+    await world.until(next);
+  });
+
   test('close stops listening', async () => {
     const { world, waiter } = await fullWorld();
     const use = waiter.use(() => undefined).catch(() => undefined);
@@ -225,11 +274,15 @@ describe('while the registry grants nothing to anybody', () => {
   test('a caller that comes with more time meanwhile is not sent away with the others', async () => {
     const { world, pool } = await pausedWorld(3_000);
     let isFirst = true;
+    const counts: (number | undefined)[] = [];
+    const waiters = async () => (await world.registry.inspect('orders'))?.waiters;
     let later: Promise<unknown> | undefined;
     world.interfere = async (operation, call) => {
       const reply = await call();
       if (operation === 'grant' && isFirst) {
         isFirst = false;
+        // He has time enough for a place in the registry's queue, and gets one.
+        world.clock.setTimer(100, () => void waiters().then((count) => counts.push(count)));
         later = pool.use((client) => client.run('late'), { timeoutMs: 30_000 });
       }
       return reply;
@@ -239,6 +292,7 @@ describe('while the registry grants nothing to anybody', () => {
     });
     await world.until(later ?? Promise.reject(new Error('never asked')));
     expect(world.database.statements).toHaveLength(1);
+    expect(counts).toEqual([1]);
   });
 
   test('a connection that this process still has lent may serve the caller all the same', async () => {
@@ -341,6 +395,7 @@ describe('a connect that is put off', () => {
     expect(await world.registry.inspect('orders')).toMatchObject({ held: 1, revoking: 0 });
     await world.clock.advanceAsync(2_000);
     expect(world.database.opens).toHaveLength(1);
+    expect(world.eventsNamed('retry')).toEqual([]);
   });
 
   test('L2 is not begun if the process slept through its protection meanwhile', async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { type ScriptClient, ScriptRunner } from '../../lib/registry/redis/script-runner.ts';
+import type { ScriptClient } from '../../lib/registry/redis/batch.ts';
+import { ScriptRunner } from '../../lib/registry/redis/script-runner.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 const script = { text: 'return 1', sha1: 'abc' };
@@ -82,6 +83,7 @@ test.each([
   ['LOADING Redis is loading', true],
   ["READONLY You can't write", true],
   ['CLUSTERDOWN Hash slot not served', true],
+  ['NOREPLICAS Not enough good replicas to write.', true],
   ['OOM command not allowed', true],
   ['NOPERM this user has no permissions', false],
   ['NOAUTH Authentication required.', false],
@@ -109,4 +111,29 @@ test('a client that throws, or whose connection is gone, is a registry that did 
   const running = new ScriptRunner(broken, clock, 1_000).run(script, [], []);
   await expect(running).rejects.toMatchObject({ code: 'REGISTRY_UNREACHABLE', retryable: true });
   expect(clock.pending.foreground).toBe(0);
+});
+
+test('a script that has to wait is sent afterwards, and not at all when its time is over', async () => {
+  const client = new HandClient();
+  const clock = new FakeClock();
+  let free = (): void => undefined;
+  const before = () =>
+    new Promise<void>((resolve) => {
+      free = resolve;
+    });
+  const runner = new ScriptRunner(client, clock, 1_000, before);
+  const running = runner.run(script, ['k'], []);
+  expect(client.sent).toEqual([]);
+  free();
+  await clock.flush();
+  expect(client.sent).toEqual(['evalsha abc']);
+  client.answer(0, 1);
+  expect(await running).toBe(1);
+
+  const late = runner.run(script, ['k'], []).catch((error: unknown) => error);
+  await clock.advanceAsync(1_000);
+  expect(await late).toMatchObject({ code: 'REGISTRY_UNREACHABLE', retryable: true });
+  free();
+  await clock.flush();
+  expect(client.sent).toEqual(['evalsha abc']);
 });

@@ -1,24 +1,51 @@
-import { encodeSettings, type InForce } from '../../core/lease.ts';
+import { encodeSettings, type InForce, type ResourceSettings } from '../../core/lease.ts';
 import type { GrantRequest, Operation, RenewItem } from '../registry.ts';
 
 type Argument = string | number;
 
 /** Stands for what is not there; no name is one. */
 export const NONE = '-';
+/** Stands for settings where no lease can come back. */
+const NOBODY = '+';
+
+const texts = new WeakMap<ResourceSettings, string>();
+
+/** A pool asks with the same settings for ever: they are written once. */
+const textOf = (settings: ResourceSettings): string => {
+  const text = texts.get(settings) ?? encodeSettings(settings);
+  texts.set(settings, text);
+  return text;
+};
 
 /** What is out of the ordinary comes last and only where it is: the script tells the ordinary ask by its length. */
 export const grantArguments = (request: GrantRequest): Argument[] => {
   const { leaseId, again, stamp, holder, group, wait, waitMs, listens = false, settings, share } = request;
-  const ordinary = [leaseId, holder, group, encodeSettings(settings), Number(wait)];
+  const ordinary = [leaseId, holder, group, textOf(settings), Number(wait)];
   if (!again && stamp === 0 && waitMs === undefined && !listens && share === undefined) return ordinary;
   const shareText = share === undefined ? NONE : `${share.min},${share.max},${share.priority}`;
   return [...ordinary, Number(again), stamp, waitMs ?? NONE, Number(listens), shareText];
 };
 
-export const renewArguments = (item: RenewItem): Argument[] => {
-  const { id, fence, turn, session = NONE, idle, again } = item;
-  return [id, fence, turn, session, Number(idle), again?.group ?? NONE, ...inForceArguments(again?.inForce)];
+/** A lease that comes back needs more to be told; then all of the batch are told in that width. */
+export const renewArguments = (items: readonly RenewItem[]): Argument[] => {
+  if (items.every(({ again }) => again === undefined)) return [NONE, ...items.flatMap(ordinary)];
+  const first = items.find(({ again, session }) => again !== undefined && session !== undefined)?.again;
+  const settings = first === undefined ? NOBODY : encodeSettings(first.settings);
+  return [settings, ...items.flatMap((item) => [...ordinary(item), ...comingBack(item)])];
 };
+
+const ordinary = ({ id, fence, turn, session = NONE, idle }: RenewItem): Argument[] => [
+  id,
+  fence,
+  turn,
+  session,
+  Number(idle),
+];
+
+const comingBack = ({ again }: RenewItem): Argument[] => [
+  again?.group ?? NONE,
+  ...inForceArguments(again?.inForce),
+];
 
 const inForceArguments = (inForce: InForce | undefined): Argument[] => {
   if (inForce === undefined) return [NONE, 0, NONE, 0];

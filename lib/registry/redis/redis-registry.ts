@@ -7,10 +7,14 @@ import {
   assertSettings,
 } from '../../core/assert.ts';
 import { type Clock, systemClock } from '../../core/clock.ts';
+import { configError } from '../../core/config.ts';
 import { encodeSettings } from '../../core/lease.ts';
 import type { Registry } from '../registry.ts';
 import { grantArguments, NONE, operateArguments, renewArguments } from './arguments.ts';
-import { keysOf, namespaceTag } from './keys.ts';
+import type { ScriptClient } from './batch.ts';
+import { namespaceTag, rememberedKeys, resourceOf, wakeChannelOf } from './keys.ts';
+import { type PrimaryChange, PrimaryWatch, type WatchedClient } from './primary-watch.ts';
+import { acknowledgedBy, type PipelineClient } from './replica-wait.ts';
 import {
   readConfigure,
   readGrant,
@@ -22,8 +26,9 @@ import {
   readWord,
   readWords,
 } from './replies.ts';
-import { type ScriptClient, ScriptRunner } from './script-runner.ts';
+import { type Before, ScriptRunner } from './script-runner.ts';
 import { embeddedScripts, type ScriptName, type ScriptSet } from './scripts.ts';
+import { type HearingClient, WakeChannel } from './wake-channel.ts';
 
 export interface RedisRegistryOptions {
   /** Two stages that share a Redis or a database need two namespaces. Default: 'leasehold'. */
@@ -31,32 +36,81 @@ export interface RedisRegistryOptions {
   /** How long one call may take, in ms. Default: 1,000. The call may have had its effect all the same; the pool repeats it with the same id. */
   readonly timeoutMs?: number;
   readonly clock?: Clock;
+  /** A grant counts only when so many replicas have acknowledged it (`WAIT`), so that a failover cannot forget it; not with `Cluster`. Default: 0. */
+  readonly replicas?: number;
+  /** How long a grant waits for them, in ms, and with it whatever else is sent on the same client. Below `timeoutMs`. Default: 100. */
+  readonly replicaTimeoutMs?: number;
+  /**
+   * Told when another server answers for a resource than before. Until it has resolved, this registry sends nothing of that
+   * resource: what it asks of Redis itself, it asks through another registry. Default: primaries are not watched.
+   */
+  readonly onPrimaryChange?: (resource: string, change: PrimaryChange) => Promise<void>;
 }
 
 const DEFAULT_NAMESPACE = 'leasehold';
 const DEFAULT_TIMEOUT_MS = 1_000;
+const DEFAULT_REPLICA_TIMEOUT_MS = 100;
 
 /**
  * The registry in Redis or Valkey: one script, one round trip a call. `client` is the user's own ioredis client (5 or 6,
  * `Redis` or `Cluster`; `lambdaRedisOptions` suit it); it is neither configured nor closed here.
  */
-export const redisRegistry = (client: Redis | Cluster, options: RedisRegistryOptions = {}): Registry =>
-  scriptedRegistry(client as ScriptClient, embeddedScripts, options);
+export const redisRegistry = (client: Redis | Cluster, options: RedisRegistryOptions = {}): Registry => {
+  const { replicas = 0, replicaTimeoutMs = DEFAULT_REPLICA_TIMEOUT_MS, onPrimaryChange } = options;
+  assertReplicas(client, replicas, replicaTimeoutMs, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+  const granting =
+    replicas > 0 ? acknowledgedBy(client as PipelineClient, replicas, replicaTimeoutMs) : undefined;
+  const watch =
+    onPrimaryChange &&
+    new PrimaryWatch(client as WatchedClient, (key, change) => onPrimaryChange(resourceOf(key), change));
+  return scriptedRegistry(client as ScriptClient & HearingClient, embeddedScripts, options, {
+    ...(granting && { granting }),
+    ...(watch && { before: (key) => watch.before(key) }),
+  });
+};
+
+const assertReplicas = (
+  client: Redis | Cluster,
+  replicas: number,
+  waitMs: number,
+  timeoutMs: number,
+): void => {
+  const isCount = (value: number): boolean => Number.isInteger(value) && value >= 0;
+  const problems: string[] = [];
+  if (!isCount(replicas)) problems.push(`replicas is ${replicas}; it has to be a whole number, 0 or more`);
+  if (!isCount(waitMs) || waitMs < 1 || waitMs >= timeoutMs)
+    problems.push(
+      `replicaTimeoutMs is ${waitMs}; it has to be a whole number from 1 to below timeoutMs (${timeoutMs})`,
+    );
+  if (replicas > 0 && client.isCluster)
+    problems.push(
+      'replicas cannot be used with Cluster: ioredis follows no redirection for a script with WAIT behind it',
+    );
+  if (problems.length > 0) throw configError(problems);
+};
+
+/** What goes another way than usual. */
+interface Ways {
+  /** For grants. */
+  readonly granting?: ScriptClient;
+  readonly before?: Before;
+}
 
 /** The same with the scripts given: tests run them over a clock that they set. */
 export const scriptedRegistry = (
-  client: ScriptClient,
+  client: ScriptClient & HearingClient,
   scripts: ScriptSet,
   options: RedisRegistryOptions,
+  { granting = client, before }: Ways = {},
 ): Registry => {
   const namespace = namespaceTag(options.namespace ?? DEFAULT_NAMESPACE);
-  const runner = new ScriptRunner(
-    client,
-    options.clock ?? systemClock,
-    options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-  );
+  const { clock = systemClock, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  const usual = new ScriptRunner(client, clock, timeoutMs, before);
+  const grants = new ScriptRunner(granting, clock, timeoutMs, before);
+  const wakes = new WakeChannel(client, clock);
+  const keysOf = rememberedKeys(namespace);
   const run = (name: ScriptName, resource: string, ...args: (string | number)[]): Promise<unknown> =>
-    runner.run(scripts[name], keysOf(resource, namespace), args.map(String));
+    (name === 'grant' ? grants : usual).run(scripts[name], keysOf(resource), args.map(String));
 
   return {
     namespace,
@@ -69,9 +123,7 @@ export const scriptedRegistry = (
 
     async renew(resource, holder, items) {
       assertItems(resource, holder, items);
-      const comesBack = items.find(({ again, session }) => again !== undefined && session !== undefined);
-      const settings = comesBack?.again === undefined ? NONE : encodeSettings(comesBack.again.settings);
-      const reply = await run('renew', resource, holder, settings, ...items.flatMap(renewArguments));
+      const reply = await run('renew', resource, holder, ...renewArguments(items));
       return readRenew(reply, items.length);
     },
 
@@ -125,6 +177,11 @@ export const scriptedRegistry = (
       return readWord(reply, 'done', 'stale', 'refused', 'unknown');
     },
 
+    listen(resource, holder, onWake) {
+      assertItems(resource, holder, []);
+      return wakes.listen(wakeChannelOf(resource, namespace, holder), onWake);
+    },
+
     async configure(resource, settings, isNew) {
       assertResource(resource);
       assertSettings(settings);
@@ -154,4 +211,15 @@ export const lambdaRedisOptions = {
   disableClientInfo: true,
   connectTimeout: 1_000,
   retryStrategy: (attempt: number): number => (attempt <= 1 ? 0 : Math.min(50 * attempt, 1_000)),
+} as const;
+
+/** The same for `new Cluster(nodes, lambdaClusterOptions)`. What ioredis repeats by itself while a slot moves is over within a third of a second. */
+export const lambdaClusterOptions = {
+  lazyConnect: true,
+  enableReadyCheck: false,
+  redisOptions: lambdaRedisOptions,
+  clusterRetryStrategy: lambdaRedisOptions.retryStrategy,
+  retryDelayOnFailover: 0,
+  retryDelayOnTryAgain: 20,
+  retryDelayOnClusterDown: 20,
 } as const;

@@ -22,7 +22,7 @@ return ahead
 end
 function admit.victim_for(own)
 if state.held == 0 then return nil end
-local ids = call('ZRANGEBYSCORE', HELD, '-inf', state.now, 'LIMIT', 0, 100)
+local ids = state.members(0, state.now, 100)
 local isFull = own.taken >= own.max
 for _, id in ipairs(ids) do
 local it = leases.read(id)
@@ -36,7 +36,7 @@ return nil
 end
 function admit.may_probe()
 if state.held > 0 or state.revoking == 0 or state.now < state.probeAfter or state.now < state.lookMax then return false end
-for _, id in ipairs(call('ZRANGE', REVOKING, 0, 100 - 1)) do
+for _, id in ipairs(state.members(8796093022208, 8796093022207, 100)) do
 if state.now >= leases.read(id).endAt then return true end
 end
 return false
@@ -47,7 +47,7 @@ if ticket and tickets.has_claim(ticket.id) and state.count() + state.claims <= s
 if free > 0 and isWithin and ahead < (ticket and free + state.capacity or free) then return 'room' end
 if ahead > 0 then return nil end
 if state.count() + state.claims < state.capped() then
-if isWithin and state.revoking > 0 and call('ZCOUNT', REVOKING, '-inf', state.now) > 0 then return 'takeover' end
+if isWithin and state.revoking > 0 and #state.members(8796093022208, state.now, 1) > 0 then return 'takeover' end
 local victim = admit.victim_for(own)
 if victim then return 'revoke', victim end
 end
@@ -84,7 +84,7 @@ if verdict.how == 'revoke' then
 leases.revoke(verdict.victim, 'revoked')
 duties[1] = leases.duty_of(verdict.victim)
 end
-if verdict.how == 'probe' then return leases.take_duties(duties, 100, '+inf') end
+if verdict.how == 'probe' then return leases.take_duties(duties, 100, 8796093022207) end
 return leases.take_duties(duties, 2, state.now)
 end
 function admit.hold(id, holder, group, probe)
@@ -99,13 +99,10 @@ local it = leases.put(id, leases.next_fence(), holder, group, probe, '-', state.
 leases.write(it)
 return it
 end
-function admit.next_score(key, skip)
-local found = call('ZRANGEBYSCORE', key, '(' .. whole(state.now), '+inf', 'WITHSCORES', 'LIMIT', skip, 1)[2]
-return found and tonumber(found) or math.huge
-end
 function admit.retry_after(ahead)
 if ahead >= 8 then return 500 end
-return math.min(500, admit.next_score(HELD, ahead) - state.now, admit.next_score(REVOKING, ahead) - state.now)
+local now = state.now
+return math.min(500, state.time_after(0, now, ahead) - now, state.time_after(8796093022208, now, ahead) - now)
 end`,
   clock: `local function clock()
 local time = redis.pcall('TIME')
@@ -113,11 +110,11 @@ if not time.err then
 return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 local moment = 4102444800000
-local left = redis.call('PTTL', KEYS[8])
+local left = redis.call('PTTL', KEYS[3])
 if left < 0 then
-redis.call('SET', KEYS[8], '')
-redis.call('PEXPIREAT', KEYS[8], moment)
-left = redis.call('PTTL', KEYS[8])
+redis.call('SET', KEYS[3], '')
+redis.call('PEXPIREAT', KEYS[3], moment)
+left = redis.call('PTTL', KEYS[3])
 end
 return moment - left
 end`,
@@ -155,14 +152,17 @@ control.set_lists({}, {})
 end
 function control.end_learning()
 state.learnUntil = 0
-if state.farewells > 0 then call('DEL', FAREWELLS) end
+if state.farewells > 0 then call('HDEL', STATE, ' farewells') end
 state.farewells = 0
 end
-function control.bid_farewell(id)
-if state.farewells < 1000 then state.farewells = state.farewells + call('SADD', FAREWELLS, id) end
-end
 function control.has_left(id)
-return state.farewells > 0 and call('SISMEMBER', FAREWELLS, id) == 1
+if state.farewells == 0 then return false end
+return string.find(call('HGET', STATE, ' farewells'), ' ' .. id .. ' ', 1, true) ~= nil
+end
+function control.bid_farewell(id)
+if state.farewells >= 1000 or control.has_left(id) then return end
+call('HSET', STATE, ' farewells', (call('HGET', STATE, ' farewells') or ' ') .. id .. ' ')
+state.farewells = state.farewells + 1
 end
 function control.pause(forMs)
 state.control, state.pausedUntil = 1, forMs > 0 and state.now + forMs or 0
@@ -230,8 +230,9 @@ if state.learnUntil == 0 or state.now >= state.censusUntil or call('HGET', STATE
 return { state.epoch, state.censusToken }
 end
 function control.is_census_out()
-local ends = call('ZSCORE', HELD, call('HGET', STATE, ' census') or '')
-return ends and tonumber(ends) > state.now
+local ends = call('ZSCORE', TIMES, call('HGET', STATE, ' census') or '')
+ends = tonumber(ends or 0)
+return ends > state.now and ends < 8796093022208
 end
 function control.in_force()
 if state.version == 0 and state.control == 0 then return {} end
@@ -249,18 +250,14 @@ end`,
   enter: `function state.enter()
 state.now, state.clockAt = state.now + math.max(0, at - state.clockAt), at
 state.isDue = state.now >= state.due
-if not state.hasTickets then tickets.lose() end
 control.end_by_time()
 leases.reap(16)
 tickets.serve()
 end
-function state.first_score(key, shift)
-local found = call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
-return found and tonumber(found) + shift or math.huge
-end
 function state.next_due()
-local ends = math.min(state.first_score(HELD, state.idleMs), state.first_score(ALIVE, 0))
-if state.claims > 0 then ends = math.min(ends, state.first_score(QUEUE, 4503599627370496)) end
+local ends = state.time_after(0, 0, 0) + state.idleMs
+if state.waiting + state.claims > 0 then ends = math.min(ends, state.time_after(26388279066624, 0, 0)) end
+if state.claims > 0 then ends = math.min(ends, state.time_after(17592186044416, 0, 0)) end
 return ends
 end
 function state.is_calm()
@@ -289,16 +286,16 @@ if state.known then state.enter() end`,
   'grant-fast': `local id, holder, groupName = ARGV[1], ARGV[2], ARGV[3]
 local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec', id, ' g' .. groupName)
 local at = clock()
-if #ARGV == 5 and loaded[6] and not loaded[5] and loaded[4] == ARGV[4] and loaded[1] == '2' then
+if #ARGV < 6 and loaded[6] and not loaded[5] and loaded[4] == ARGV[4] and loaded[1] == '2' then
 local calm, space, _, _, _, _, _, protectMs, idleMs = struct.unpack('<ddddddddd', loaded[3])
 local due, now, clockAt, fence, held = struct.unpack('<ddddd', loaded[2])
 if at > clockAt then now = now + at - clockAt end
 local taken, _, max = struct.unpack('<ddd', loaded[6])
-if calm == 1 and now < due and held < space and taken < max and (held == 0 or call('EXISTS', HELD) == 1) then
+if calm == 1 and now < due and held < space and taken < max and call('ZCARD', TIMES) == held then
 fence = math.max(fence + 1, (now - 1767225600000) * 1024)
 local ends = now + protectMs
 if ends + idleMs < due then due = ends + idleMs end
-call('ZADD', HELD, ends .. '', id)
+call('ZADD', TIMES, ends .. '', id)
 call('HSET', STATE, id, struct.pack('<dddBBBsss', fence, 0, now, 0, 0, 0, holder, groupName, '-'),
 ' pulse', struct.pack('<ddddd', due, now, at, fence, held + 1),
 ' g' .. groupName, struct.pack('<d', taken + 1) .. string.sub(loaded[6], 9))
@@ -322,7 +319,7 @@ if it then return it end
 local text = call('HGET', STATE, ' g' .. name)
 if not text then return nil end
 it = { name = name, text = text }
-it.taken, it.min, it.max, it.priority, it.waiting, it.flagged, it.version, it.claimed, it.place = struct.unpack('<ddddddddd', text)
+it.taken, it.min, it.max, it.priority, it.waiting, it.flagged, it.version, it.place = struct.unpack('<dddddddd', text)
 groups.loaded[name] = it
 return it
 end
@@ -331,7 +328,7 @@ local it = groups.find(name)
 if it then return it end
 if state.groupCount >= 64 - 1 and name ~= '~' then return groups.of('~', 0, 1000000000, 0, 0) end
 if state.minima + min > limit then min = 0 end
-it = { name = name, taken = 0, min = min, max = max, priority = priority, waiting = 0, flagged = 0, version = 0, claimed = 0, place = -1 }
+it = { name = name, taken = 0, min = min, max = max, priority = priority, waiting = 0, flagged = 0, version = 0, place = -1 }
 groups.loaded[name] = it
 table.insert(groups.list_names(), name)
 state.groupCount, state.minima, groups.isRenamed = state.groupCount + 1, state.minima + min, true
@@ -348,24 +345,23 @@ end
 function groups.eligible_of(it)
 return math.min(it.waiting, math.max(0, it.max - it.taken))
 end
-function groups.change(it, taken, waits, claimed)
+function groups.change(it, taken, waits)
 state.eligible = state.eligible - groups.eligible_of(it)
-it.taken, it.waiting, it.claimed = it.taken + taken, it.waiting + waits, it.claimed + claimed
-state.waiting, state.claims = state.waiting + waits, state.claims + claimed
+it.taken, it.waiting, state.waiting = it.taken + taken, it.waiting + waits, state.waiting + waits
 state.eligible = state.eligible + groups.eligible_of(it)
 end
 function groups.place_of(it)
-if it.place >= 0 then return it.place * 140737488355328 end
+if it.place >= 0 then return 1125899906842624 + it.place * 17592186044416 end
 local used, place = {}, 0
 for _, other in ipairs(state.waiting > 0 and groups.all() or {}) do used[other.place] = true end
 while used[place] do place = place + 1 end
 it.place = place
-return place * 140737488355328
+return 1125899906842624 + place * 17592186044416
 end
 function groups.older_in(it, than)
 if it.waiting == 0 then return 0 end
-local first = it.place * 140737488355328
-return call('ZCOUNT', QUEUE, whole(first), '(' .. whole(first + than))
+local first = groups.place_of(it)
+return call('ZCOUNT', TIMES, whole(first), '(' .. whole(first + than))
 end
 function groups.drop_empty()
 for name, it in pairs(groups.loaded) do
@@ -381,7 +377,7 @@ end
 function groups.save(fields)
 for name, it in pairs(groups.loaded) do
 if it.waiting == 0 then it.place = -1 end
-local text = struct.pack('<ddddddddd', it.taken, it.min, it.max, it.priority, it.waiting, it.flagged, it.version, it.claimed, it.place)
+local text = struct.pack('<dddddddd', it.taken, it.min, it.max, it.priority, it.waiting, it.flagged, it.version, it.place)
 if text ~= it.text then
 fields[#fields + 1] = ' g' .. name
 fields[#fields + 1] = text
@@ -391,7 +387,7 @@ if not groups.isRenamed then return end
 fields[#fields + 1] = ' names'
 fields[#fields + 1] = table.concat(groups.names, ' ')
 end`,
-  keys: `local STATE, HELD, REVOKING, QUEUE, ALIVE, TICKETS, FAREWELLS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+  keys: `local STATE, TIMES = KEYS[1], KEYS[2]
 local call = redis.call`,
   leases: `local LOSSES, LOSS = { 'revoked', 'expired', 'abandoned' }, { revoked = 1, expired = 2, abandoned = 3 }
 local leases = {}
@@ -418,10 +414,10 @@ if it.fence ~= itsFence or (it.holder ~= holder and it.holder ~= '?') then retur
 return it, nil, it
 end
 function leases.ends_of(id)
-return tonumber(call('ZSCORE', HELD, id))
+return tonumber(call('ZSCORE', TIMES, id))
 end
 function leases.protect(id, ends)
-call('ZADD', HELD, ends, id)
+call('ZADD', TIMES, ends, id)
 state.due = math.min(state.due, ends + state.idleMs)
 end
 function leases.next_fence()
@@ -432,7 +428,7 @@ local it = { id = id, fence = itsFence, turn = 0, grantedAt = state.now, probe =
 holder = holder, group = group.name, session = session }
 state.fence, state.held = math.max(state.fence, itsFence), state.held + 1
 leases.protect(id, ends)
-groups.change(group, 1, 0, 0)
+groups.change(group, 1, 0)
 return it
 end
 function leases.bind(it, session)
@@ -465,9 +461,12 @@ state.probeAfter = state.now + math.min(60000, 1000 * 2 ^ math.max(0, state.prob
 end
 function leases.remove_held(it)
 leases.unflag(it)
-call('ZREM', HELD, it.id)
+call('ZREM', TIMES, it.id)
 state.held = state.held - 1
-groups.change(groups.find(it.group), -1, 0, 0)
+groups.change(groups.find(it.group), -1, 0)
+end
+function leases.free_duty(it)
+call('ZADD', TIMES, 8796093022208 + math.max(state.now, it.lookAt), it.id)
 end
 function leases.revoke(it, reason)
 local ended, isBound = math.min(state.now, leases.ends_of(it.id)), it.session ~= '-'
@@ -475,20 +474,20 @@ local connectOver = (reason == 'abandoned' and state.now or ended) + state.conne
 leases.remove_held(it)
 it.loss, it.revokedAt, it.lookAt = LOSS[reason], state.now, isBound and 0 or connectOver
 it.endAt = isBound and ended + state.idleMs + state.connectBoundMs or connectOver
-call('ZADD', REVOKING, math.max(state.now, it.lookAt), it.id)
+leases.free_duty(it)
 leases.write(it)
 state.revoking, state.lookMax = state.revoking + 1, math.max(state.lookMax, it.lookAt)
 if it.probe == 1 and not isBound then leases.probe_failed(state.probeFailures) end
 end
 function leases.remove_revoking(it)
 call('HDEL', STATE, it.id)
-call('ZREM', REVOKING, it.id)
+call('ZREM', TIMES, it.id)
 state.revoking, state.probeFailures, state.probeAfter = state.revoking - 1, 0, 0
 if state.revoking == 0 then state.lookMax = 0 end
 end
 function leases.reap(limit)
 if state.held > 0 and state.now >= state.due then
-for _, id in ipairs(call('ZRANGEBYSCORE', HELD, '-inf', state.now - state.idleMs, 'LIMIT', 0, limit)) do
+for _, id in ipairs(state.members(0, state.now - state.idleMs, limit)) do
 leases.revoke(leases.read(id), 'expired')
 state.expired = state.expired + 1
 end
@@ -496,16 +495,16 @@ end
 if state.now >= state.due then tickets.reap(limit) end
 local surplus = math.min(limit, state.control == 2 and state.held or state.debt() - state.revoking)
 if surplus <= 0 then return end
-for _, id in ipairs(call('ZRANGEBYSCORE', HELD, '-inf', state.now, 'LIMIT', 0, surplus)) do leases.revoke(leases.read(id), 'revoked') end
+for _, id in ipairs(state.members(0, state.now, surplus)) do leases.revoke(leases.read(id), 'revoked') end
 end
 function leases.duty_of(it)
 local wait = math.max(0, it.lookAt - state.now)
-call('ZADD', REVOKING, state.now + wait + state.dutyMs, it.id)
+call('ZADD', TIMES, 8796093022208 + state.now + wait + state.dutyMs, it.id)
 return { it.id, it.fence, it.session, wait }
 end
 function leases.take_duties(duties, limit, upTo)
 if state.revoking == 0 or #duties >= limit then return duties end
-for _, id in ipairs(call('ZRANGEBYSCORE', REVOKING, '-inf', upTo, 'LIMIT', 0, limit - #duties)) do
+for _, id in ipairs(state.members(8796093022208, upTo, limit - #duties)) do
 duties[#duties + 1] = leases.duty_of(leases.read(id))
 end
 return duties
@@ -532,7 +531,7 @@ local fence, _, _, probe, flag, loss, holder, groupName = struct.unpack('<dddBBB
 if calm == 1 and now < due and probe + flag + loss == 0 and holder == ARGV[1] and fence == tonumber(ARGV[3]) then
 local group = call('HGET', STATE, ' g' .. groupName)
 local taken, _, _, _, _, _, version = struct.unpack('<ddddddd', group)
-if taken + version > 1 and call('ZREM', HELD, ARGV[2]) == 1 then
+if taken + version > 1 and call('ZREM', TIMES, ARGV[2]) == 1 then
 call('HDEL', STATE, ARGV[2])
 call('HSET', STATE, ' pulse', struct.pack('<ddddd', due, now, at, top, held - 1),
 ' g' .. groupName, struct.pack('<d', taken - 1) .. string.sub(group, 9))
@@ -540,21 +539,51 @@ return 'released'
 end
 end
 end`,
-  'renew-fast': `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec')
-local at = clock()`,
+  'renew-fast': `local fields = { 'HMGET', STATE, 'schema', ' pulse', ' rest', ' spec' }
+if ARGV[2] == '-' then
+for i = 3, #ARGV, 5 do fields[#fields + 1] = ARGV[i] end
+end
+local loaded = call(unpack(fields))
+local at = clock()
+local function renew_all(protectMs, now, pulse, dutyMs)
+local times, records, outcomes, seen = { 'ZADD', TIMES }, { 'HSET', STATE }, {}, {}
+for i = 3, #ARGV, 5 do
+local id, text = ARGV[i], loaded[4 + (i + 2) / 5]
+if not text or seen[id] then return nil end
+seen[id] = true
+local fence, turn, grantedAt, probe, flag, loss, holder, group, session = struct.unpack('<dddBBBsss', text)
+if flag + loss > 0 or holder ~= ARGV[1] or fence ~= tonumber(ARGV[i + 1]) or tonumber(ARGV[i + 2]) <= turn then return nil end
+if session == '-' then session = ARGV[i + 3] end
+local n = #times
+times[n + 1], times[n + 2] = now + protectMs .. '', id
+records[n + 1], records[n + 2] = id, struct.pack('<dddBBBsss', fence, tonumber(ARGV[i + 2]), grantedAt, probe, 0, 0, holder, group, session)
+outcomes[#outcomes + 1] = { 'held', protectMs, 0 }
+end
+if #outcomes == 0 then return nil end
+records[#records + 1], records[#records + 2] = ' pulse', pulse
+call(unpack(times))
+call(unpack(records))
+return { 'renewed', 0, math.floor(protectMs / 3), dutyMs, outcomes, {}, {}, {} }
+end
+if ARGV[2] == '-' and loaded[1] == '2' then
+local calm, space, _, _, _, _, _, protectMs, _, _, _, dutyMs = struct.unpack('<dddddddddddd', loaded[3])
+local due, now, clockAt, fence, held = struct.unpack('<ddddd', loaded[2])
+if at > clockAt then now = now + at - clockAt end
+if calm == 1 and now < due and held < space then
+local reply = renew_all(protectMs, now, struct.pack('<ddddd', due, now, at, fence, held), dutyMs)
+if reply then return reply end
+end
+end`,
   state: `local state = {}
 if loaded[1] and tonumber(loaded[1]) > 2 then return { 'upgrade', tonumber(loaded[1]) } end
-state.known, state.hasTickets = loaded[1] == '2', true
-if state.known then
-local _, _, _, _, heldThere = struct.unpack('<ddddd', loaded[2])
-local _, _, revokingThere, waitingThere, claimsThere = struct.unpack('<ddddd', loaded[3])
-local leases, tickets = (heldThere > 0 and 1 or 0) + (revokingThere > 0 and 1 or 0), waitingThere + claimsThere > 0 and 3 or 0
-if call('EXISTS', HELD, REVOKING, QUEUE, ALIVE, TICKETS) ~= leases + tickets then
-state.known, state.hasTickets = call('EXISTS', HELD, REVOKING) == leases, false
-end
-end
+state.known = loaded[1] == '2'
 function state.forget()
-call('DEL', STATE, HELD, REVOKING, QUEUE, ALIVE, TICKETS, FAREWELLS)
+call('DEL', STATE, TIMES)
+end
+if state.known then
+local _, _, _, _, held = struct.unpack('<ddddd', loaded[2])
+local _, _, revoking, waiting, claims = struct.unpack('<ddddd', loaded[3])
+state.known = call('ZCARD', TIMES) == held + revoking + 2 * (waiting + claims)
 end
 if loaded[1] and not state.known then
 state.forget()
@@ -572,6 +601,13 @@ state.openings, state.openUntil, state.isAuth, state.failures, state.trials = st
 local CONTROLS = { [0] = 'open', 'paused', 'draining' }
 local function whole(value)
 return string.format('%.0f', value)
+end
+function state.members(band, upTo, limit)
+return call('ZRANGEBYSCORE', TIMES, band, band + upTo, 'LIMIT', 0, limit)
+end
+function state.time_after(band, than, skip)
+local found = call('ZRANGEBYSCORE', TIMES, '(' .. whole(band + than), band + 8796093022207, 'WITHSCORES', 'LIMIT', skip, 1)[2]
+return found and tonumber(found) - band or math.huge
 end
 function state.read_settings(text)
 state.spec = text
@@ -615,21 +651,26 @@ return state.capped() - state.headroom - state.held - state.revoking - state.cla
 end`,
   tickets: `local tickets = { wakes = {} }
 function tickets.read(id)
-local text = state.waiting + state.claims > 0 and call('HGET', TICKETS, id)
+local text = state.waiting + state.claims > 0 and call('HGET', STATE, ' t' .. id)
 if not text then return nil end
 local it = { id = id }
 it.stamp, it.listens, it.group, it.holder = struct.unpack('<dBss', text)
 return it
 end
 function tickets.write(it)
-call('HSET', TICKETS, it.id, struct.pack('<dBss', it.stamp, it.listens, it.group, it.holder))
+call('HSET', STATE, ' t' .. it.id, struct.pack('<dBss', it.stamp, it.listens, it.group, it.holder))
 end
 function tickets.has_claim(id)
-return state.claims > 0 and tonumber(call('ZSCORE', QUEUE, id)) < 0
+return state.claims > 0 and tonumber(call('ZSCORE', TIMES, ' ' .. id)) < 1125899906842624
+end
+function tickets.keep_alive(id)
+local ends = state.now + state.livenessMs
+call('ZADD', TIMES, 26388279066624 + ends, '  ' .. id)
+state.due = math.min(state.due, ends)
 end
 function tickets.enqueue(it, group)
-call('ZADD', QUEUE, groups.place_of(group) + it.stamp, it.id)
-groups.change(group, 0, 1, 0)
+call('ZADD', TIMES, groups.place_of(group) + it.stamp, ' ' .. it.id)
+groups.change(group, 0, 1)
 end
 function tickets.add(id, order, listens, group, holder)
 local it = { id = id, stamp = order, listens = listens, group = group.name, holder = holder }
@@ -637,37 +678,37 @@ tickets.write(it)
 tickets.enqueue(it, group)
 end
 function tickets.claim(it)
-groups.change(groups.find(it.group), 1, -1, 1)
-call('ZADD', QUEUE, state.now + state.claimMs - 4503599627370496, it.id)
-state.due = math.min(state.due, state.now + state.claimMs)
+local ends = state.now + state.claimMs
+groups.change(groups.find(it.group), 1, -1)
+call('ZADD', TIMES, 17592186044416 + ends, ' ' .. it.id)
+state.claims, state.due = state.claims + 1, math.min(state.due, ends)
 tickets.wakes[#tickets.wakes + 1] = it
+end
+function tickets.unclaim(group)
+groups.change(group, -1, 0)
+state.claims = state.claims - 1
 end
 function tickets.forget(id)
 local it = tickets.read(id)
 if not it then return false end
 local group = groups.find(it.group)
-if tickets.has_claim(id) then groups.change(group, -1, 0, -1) else groups.change(group, 0, -1, 0) end
-call('ZREM', QUEUE, id)
-call('ZREM', ALIVE, id)
-call('HDEL', TICKETS, id)
+if tickets.has_claim(id) then tickets.unclaim(group) else groups.change(group, 0, -1) end
+call('ZREM', TIMES, ' ' .. id, '  ' .. id)
+call('HDEL', STATE, ' t' .. id)
 return true
 end
 function tickets.reap(limit)
 if state.waiting + state.claims == 0 then return end
-for _, id in ipairs(call('ZRANGEBYSCORE', ALIVE, '-inf', state.now, 'LIMIT', 0, limit)) do tickets.forget(id) end
+for _, member in ipairs(state.members(26388279066624, state.now, limit)) do tickets.forget(string.sub(member, 3)) end
 if state.claims == 0 then return end
-for _, id in ipairs(call('ZRANGEBYSCORE', QUEUE, '-inf', whole(state.now - 4503599627370496), 'LIMIT', 0, limit)) do
-local it = tickets.read(id)
+for _, member in ipairs(state.members(17592186044416, state.now, limit)) do
+local it = tickets.read(string.sub(member, 2))
 local group = groups.find(it.group)
 it.listens = 0
 tickets.write(it)
-groups.change(group, -1, 0, -1)
+tickets.unclaim(group)
 tickets.enqueue(it, group)
 end
-end
-function tickets.lose()
-call('DEL', QUEUE, ALIVE, TICKETS)
-for _, it in ipairs(groups.all()) do groups.change(it, -it.claimed, -it.waiting, -it.claimed) end
 end
 function tickets.is_better(one, other)
 if one.isUrgent ~= other.isUrgent then return one.isUrgent end
@@ -679,10 +720,10 @@ function tickets.choose(limit)
 local lines, chosen = {}, {}
 for _, group in ipairs(groups.all()) do
 if group.waiting > 0 then
-local first = group.place * 140737488355328
-local last = '(' .. whole(first + 140737488355328)
+local first = groups.place_of(group)
+local last = '(' .. whole(first + 17592186044416)
 lines[#lines + 1] = { group = group, served = 0, first = first,
-ids = call('ZRANGEBYSCORE', QUEUE, whole(first), last, 'WITHSCORES', 'LIMIT', 0, limit) }
+ids = call('ZRANGEBYSCORE', TIMES, first, last, 'WITHSCORES', 'LIMIT', 0, limit) }
 end
 end
 while #chosen < limit do
@@ -697,7 +738,7 @@ end
 end
 if not best then break end
 best.line.served = best.line.served + 1
-chosen[#chosen + 1] = best.id
+chosen[#chosen + 1] = string.sub(best.id, 2)
 end
 return chosen
 end
@@ -714,14 +755,15 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: '4b91bcd5842f974682aa15d55fc94641d7251902',
+    sha1: '681f1adc02f07e173a5f3bf7aca5a73bd1956e5b',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
 if it.session ~= '-' or session == '-' then return end
 it.session, it.endAt = session, state.now + state.idleMs + state.connectBoundMs
-if tonumber(call('ZSCORE', REVOKING, it.id)) == it.lookAt then call('ZADD', REVOKING, state.now, it.id) end
+local isFree = tonumber(call('ZSCORE', TIMES, it.id)) == 8796093022208 + it.lookAt
 it.lookAt = 0
+if isFree then leases.free_duty(it) end
 leases.write(it)
 end
 local function abandon(id, itsFence, session, outcome)
@@ -743,7 +785,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: '1cdc3d1d37d6592bc747c5c5a5d02e013f0fcfe4',
+    sha1: '6686c38140271803d40c2a4ca4c04a6d6e009e36',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 if tonumber(ARGV[1]) ~= state.epoch or state.learnUntil > 0 and tonumber(ARGV[2]) ~= state.censusToken then return state.done({ 'done', 'refused' }) end
@@ -761,7 +803,7 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: '6c5892b6079a7fbd32c0b567cb4ac6c7f92fb5e0',
+    sha1: 'ec6dfa50e579730300be905642f9d654adbaf0b4',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
@@ -773,13 +815,13 @@ if ARGV[2] == '1' then control.end_learning() end
 return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, state.learnUntil - state.now) })`,
   },
   forget: {
-    sha1: '5c9e24225303974bb8c7e11a6982ba33d1dc7930',
+    sha1: '05be73dbfbb08d75d547968ccc88d370a89a48c8',
     uses: ['keys', 'clock', 'load', 'state'],
     body: `state.forget()
 return { 'done' }`,
   },
   grant: {
-    sha1: 'b54dceaf044de8e5c534e7c054a9e3c4b1e002ea',
+    sha1: '60b7ea3788ef8b72851ac4b61c09d8bf9e284595',
     uses: ['keys', 'clock', 'grant-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
 local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
@@ -830,33 +872,32 @@ if state.waiting + state.claims >= state.waitersMax then return state.done({ 'de
 state.stamp = math.max(state.stamp, order)
 tickets.add(id, order, listens, group, holder)
 end
-call('ZADD', ALIVE, state.now + state.livenessMs, id)
-state.due = math.min(state.due, state.now + state.livenessMs)
+tickets.keep_alive(id)
 return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: '26330e37e70cff43a8920d051eb7af9b4b301905',
+    sha1: '68a5226d5c6fd97d32c13d824b7ca0fc898c5710',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
-local function list(key)
+local function list(band)
 if #entries >= limit then return end
-local found = call('ZRANGE', key, 0, limit - #entries - 1, 'WITHSCORES')
+local found = call('ZRANGEBYSCORE', TIMES, band, band + 8796093022207, 'WITHSCORES', 'LIMIT', 0, limit - #entries)
 for i = 1, #found, 2 do
 local it = leases.read(found[i])
 local word = it.loss > 0 and 'revoking' or tonumber(found[i + 1]) > state.now and 'protected' or 'revocable'
 entries[#entries + 1] = { it.id, it.fence, word, it.holder, it.group, it.session, it.probe }
 end
 end
-list(HELD)
-list(REVOKING)
+list(0)
+list(8796093022208)
 for i, it in ipairs(groups.all()) do shares[i] = { it.name, it.min, it.max, it.priority, it.taken, it.waiting } end
-local protected = call('ZCOUNT', HELD, '(' .. whole(state.now), '+inf')
+local protected = call('ZCOUNT', TIMES, '(' .. whole(state.now), 8796093022207)
 return state.done({ 'state', state.spec, state.held, protected, state.revoking, state.waiting + state.claims, state.flagged, math.max(0, state.learnUntil - state.now), state.claims,
 state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: 'a985c65576d5b796e1f076137bf4dd30a25c9417',
+    sha1: '34de34c8f75e1c5de2e1ee4cc5dfefdc5b99bbb9',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -904,7 +945,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: '6977975299593ee06f7aa82847fae2315a7b15a5',
+    sha1: '2c43d91f0d7c828ac7dde86767d22375c20205e2',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -929,7 +970,7 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   release: {
-    sha1: 'f2937c8d33daa3a5ba189405d1fc5ceb82091215',
+    sha1: '07fd8095e7083565a7aa04919a51b34ff1267eac',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function release(id, itsFence, outcome)
@@ -954,15 +995,15 @@ for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: 'c5877c79cacf1a9d97e1a196babfc37c76bf73c4',
+    sha1: '5aaf7f5414fbf1fa30f25310a8c2ec586f0161a2',
     uses: ['keys', 'clock', 'renew-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
-    body: `local holder, outcomes, last, anyHeld = ARGV[1], {}, nil, false
-if not state.known and ARGV[2] ~= '-' then
+    body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 10
+if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
 state.create(ARGV[2])
 state.enter()
 end
 local function registered(at, record)
-local id, session, group = ARGV[at], ARGV[at + 3], ARGV[at + 5]
+local id, session, group = ARGV[at], ARGV[at + 3], width == 10 and ARGV[at + 5] or '-'
 if record or state.learnUntil == 0 or group == '-' or session == '-' or control.has_left(id) then return nil end
 control.restore(ARGV[at + 6], tonumber(ARGV[at + 7]), ARGV[at + 8], tonumber(ARGV[at + 9]))
 return leases.put(id, tonumber(ARGV[at + 1]), holder, groups.of(group, 0, 1000000000, 0, 0), 0, session, state.now + state.protectMs)
@@ -970,11 +1011,11 @@ end
 local function take_over(it, name)
 if it.holder ~= '?' then return end
 it.holder = holder
-if name == '-' then return end
+if width == 5 or name == '-' then return end
 leases.unflag(it)
-groups.change(groups.find(it.group), -1, 0, 0)
+groups.change(groups.find(it.group), -1, 0)
 local group = groups.of(name, 0, 1000000000, 0, 0)
-groups.change(group, 1, 0, 0)
+groups.change(group, 1, 0)
 it.group = group.name
 end
 local function renew(at)
@@ -997,11 +1038,11 @@ leases.write(it)
 anyHeld = true
 return { 'held', math.max(0, leases.ends_of(id) - state.now), it.flag }
 end
-for at = 3, #ARGV, 10 do
+for at = 3, #ARGV, width do
 outcomes[#outcomes + 1] = state.known and renew(at) or { 'forgotten' }
 end
 if not state.known then return { 'renewed', 0, 0, 0, outcomes, {}, {}, {} } end
-for at = 3, #ARGV, 10 do
+for at = 3, #ARGV, width do
 local it = leases.read(ARGV[at])
 if it and it.loss == 0 and it.holder == holder then last = groups.find(it.group) end
 end
@@ -1010,7 +1051,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: 'a89edb4fcc679270f48755b265ca739daf9e7c56',
+    sha1: '2e534cd318df3244f5dbf894780527a4eb5bba28',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1023,7 +1064,7 @@ local function settle(id, kind, seen, server)
 local it = state.known and leases.read(id)
 if not it or it.loss == 0 then return 'unknown' end
 if kind == 'cannot' then
-call('ZADD', REVOKING, math.max(state.now, it.lookAt), id)
+leases.free_duty(it)
 return 'kept'
 end
 if not is_proof(it, seen, server) then return 'kept' end
@@ -1034,7 +1075,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: '6010675f74bb31f7a4ed8561b94ea842b4eed7a2',
+    sha1: 'e0e89b3a6acc7420323ed080bef0006e87f1a832',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)

@@ -7,8 +7,9 @@ local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
   if it.session ~= '-' or session == '-' then return end
   it.session, it.endAt = session, state.now + state.idleMs + state.connectBoundMs
-  if tonumber(call('ZSCORE', REVOKING, it.id)) == it.lookAt then call('ZADD', REVOKING, state.now, it.id) end
+  local isFree = tonumber(call('ZSCORE', TIMES, it.id)) == REVOKING + it.lookAt
   it.lookAt = 0
+  if isFree then leases.free_duty(it) end
   leases.write(it)
 end
 

@@ -61,6 +61,5 @@ else
   state.stamp = math.max(state.stamp, order)
   tickets.add(id, order, listens, group, holder)
 end
-call('ZADD', ALIVE, state.now + state.livenessMs, id)
-state.due = math.min(state.due, state.now + state.livenessMs)
+tickets.keep_alive(id)
 return state.done({ 'queued', ahead + 1, order, math.min(POLL, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })

@@ -6,9 +6,9 @@
 if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), PAGE), {}, {}
 
-local function list(key)
+local function list(band)
   if #entries >= limit then return end
-  local found = call('ZRANGE', key, 0, limit - #entries - 1, 'WITHSCORES')
+  local found = call('ZRANGEBYSCORE', TIMES, band, band + FOREVER, 'WITHSCORES', 'LIMIT', 0, limit - #entries)
   for i = 1, #found, 2 do
     local it = leases.read(found[i])
     local word = it.loss > 0 and 'revoking' or tonumber(found[i + 1]) > state.now and 'protected' or 'revocable'
@@ -19,6 +19,6 @@ end
 list(HELD)
 list(REVOKING)
 for i, it in ipairs(groups.all()) do shares[i] = { it.name, it.min, it.max, it.priority, it.taken, it.waiting } end
-local protected = call('ZCOUNT', HELD, '(' .. whole(state.now), '+inf')
+local protected = call('ZCOUNT', TIMES, '(' .. whole(state.now), FOREVER)
 return state.done({ 'state', state.spec, state.held, protected, state.revoking, state.waiting + state.claims, state.flagged, math.max(0, state.learnUntil - state.now), state.claims,
   state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })

@@ -1,18 +1,18 @@
 -- renew: prolongs the protection of a holder's leases whose connections are open; free duties and the census ride on the reply.
 -- uses: keys clock renew-fast state control groups tickets leases enter
--- ARGV: holder, settings of the first lease that comes back ('-': none), then for each lease: id, fence, turn,
---       session ('-' for none), idle (0|1), group where it comes back ('-'), the settings then in force ('-'), their version,
---       control, ms that a pause goes on
+-- ARGV: holder, '-', then for each lease: id, fence, turn, session ('-' for none), idle (0|1)
+--     | holder, settings of the first lease that comes back ('+': none that could), then for each lease the same and: its group
+--       ('-': it does not come back), the settings that were in force ('-': not told), their version, control, ms that a pause goes on
 -- Reply: renewed, pressure, renew after ms, duty ms, { held, protect ms, yield | forgotten | lost, reason } ..., duties, in force, census
-local holder, outcomes, last, anyHeld = ARGV[1], {}, nil, false
-if not state.known and ARGV[2] ~= '-' then
+local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 10
+if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
   state.create(ARGV[2])
   state.enter()
 end
 
 -- A lease that its holder brings to a registry that learns.
 local function registered(at, record)
-  local id, session, group = ARGV[at], ARGV[at + 3], ARGV[at + 5]
+  local id, session, group = ARGV[at], ARGV[at + 3], width == 10 and ARGV[at + 5] or '-'
   if record or state.learnUntil == 0 or group == '-' or session == '-' or control.has_left(id) then return nil end
   control.restore(ARGV[at + 6], tonumber(ARGV[at + 7]), ARGV[at + 8], tonumber(ARGV[at + 9]))
   return leases.put(id, tonumber(ARGV[at + 1]), holder, groups.of(group, 0, NO_MAX, 0, 0), 0, session, state.now + state.protectMs)
@@ -22,11 +22,11 @@ end
 local function take_over(it, name)
   if it.holder ~= NOBODY then return end
   it.holder = holder
-  if name == '-' then return end
+  if width == 5 or name == '-' then return end
   leases.unflag(it)
-  groups.change(groups.find(it.group), -1, 0, 0)
+  groups.change(groups.find(it.group), -1, 0)
   local group = groups.of(name, 0, NO_MAX, 0, 0)
-  groups.change(group, 1, 0, 0)
+  groups.change(group, 1, 0)
   it.group = group.name
 end
 
@@ -52,11 +52,11 @@ local function renew(at)
   return { 'held', math.max(0, leases.ends_of(id) - state.now), it.flag }
 end
 
-for at = 3, #ARGV, 10 do
+for at = 3, #ARGV, width do
   outcomes[#outcomes + 1] = state.known and renew(at) or { 'forgotten' }
 end
 if not state.known then return { 'renewed', 0, 0, 0, outcomes, {}, {}, {} } end
-for at = 3, #ARGV, 10 do
+for at = 3, #ARGV, width do
   local it = leases.read(ARGV[at])
   if it and it.loss == 0 and it.holder == holder then last = groups.find(it.group) end
 end

@@ -16,7 +16,7 @@ local function settle(id, kind, seen, server)
   local it = state.known and leases.read(id)
   if not it or it.loss == 0 then return 'unknown' end
   if kind == 'cannot' then
-    call('ZADD', REVOKING, math.max(state.now, it.lookAt), id)
+    leases.free_duty(it)
     return 'kept'
   end
   if not is_proof(it, seen, server) then return 'kept' end

@@ -25,7 +25,7 @@ end
 -- The longest unprotected lease that shares allow to revoke for this group (law L10).
 function admit.victim_for(own)
   if state.held == 0 then return nil end
-  local ids = call('ZRANGEBYSCORE', HELD, '-inf', state.now, 'LIMIT', 0, VICTIMS)
+  local ids = state.members(HELD, state.now, VICTIMS)
   local isFull = own.taken >= own.max
   for _, id in ipairs(ids) do
     local it = leases.read(id)
@@ -41,7 +41,7 @@ end
 -- May the one grant beyond the count be made (step 4b)? A page of entries is looked at.
 function admit.may_probe()
   if state.held > 0 or state.revoking == 0 or state.now < state.probeAfter or state.now < state.lookMax then return false end
-  for _, id in ipairs(call('ZRANGE', REVOKING, 0, PAGE - 1)) do
+  for _, id in ipairs(state.members(REVOKING, FOREVER, PAGE)) do
     if state.now >= leases.read(id).endAt then return true end
   end
   return false
@@ -55,7 +55,7 @@ function admit.decide(own, older, ahead, ticket)
   if free > 0 and isWithin and ahead < (ticket and free + state.capacity or free) then return 'room' end
   if ahead > 0 then return nil end
   if state.count() + state.claims < state.capped() then
-    if isWithin and state.revoking > 0 and call('ZCOUNT', REVOKING, '-inf', state.now) > 0 then return 'takeover' end
+    if isWithin and state.revoking > 0 and #state.members(REVOKING, state.now, 1) > 0 then return 'takeover' end
     local victim = admit.victim_for(own)
     if victim then return 'revoke', victim end
   end
@@ -100,7 +100,7 @@ function admit.take_over(verdict)
     leases.revoke(verdict.victim, 'revoked')
     duties[1] = leases.duty_of(verdict.victim)
   end
-  if verdict.how == 'probe' then return leases.take_duties(duties, PAGE, '+inf') end
+  if verdict.how == 'probe' then return leases.take_duties(duties, PAGE, FOREVER) end
   return leases.take_duties(duties, DUTIES, state.now)
 end
 
@@ -118,14 +118,9 @@ function admit.hold(id, holder, group, probe)
   return it
 end
 
--- The first score above now in a sorted set, after `skip` others; infinite if there is none.
-function admit.next_score(key, skip)
-  local found = call('ZRANGEBYSCORE', key, '(' .. whole(state.now), '+inf', 'WITHSCORES', 'LIMIT', skip, 1)[2]
-  return found and tonumber(found) or math.huge
-end
-
 -- The earliest moment at which something known can change for a caller with `ahead` others before it.
 function admit.retry_after(ahead)
   if ahead >= HINTS then return POLL end
-  return math.min(POLL, admit.next_score(HELD, ahead) - state.now, admit.next_score(REVOKING, ahead) - state.now)
+  local now = state.now
+  return math.min(POLL, state.time_after(HELD, now, ahead) - now, state.time_after(REVOKING, now, ahead) - now)
 end

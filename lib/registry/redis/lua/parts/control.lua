@@ -40,17 +40,20 @@ end
 
 function control.end_learning()
   state.learnUntil = 0
-  if state.farewells > 0 then call('DEL', FAREWELLS) end
+  if state.farewells > 0 then call('HDEL', STATE, ' farewells') end
   state.farewells = 0
 end
 
 -- A lease that was given back while learning: no census adopts it.
-function control.bid_farewell(id)
-  if state.farewells < FAREWELLS_MAX then state.farewells = state.farewells + call('SADD', FAREWELLS, id) end
+function control.has_left(id)
+  if state.farewells == 0 then return false end
+  return string.find(call('HGET', STATE, ' farewells'), ' ' .. id .. ' ', 1, true) ~= nil
 end
 
-function control.has_left(id)
-  return state.farewells > 0 and call('SISMEMBER', FAREWELLS, id) == 1
+function control.bid_farewell(id)
+  if state.farewells >= FAREWELLS_MAX or control.has_left(id) then return end
+  call('HSET', STATE, ' farewells', (call('HGET', STATE, ' farewells') or ' ') .. id .. ' ')
+  state.farewells = state.farewells + 1
 end
 
 function control.pause(forMs)
@@ -133,8 +136,9 @@ end
 
 -- A newcomer's lease for the census is protected still.
 function control.is_census_out()
-  local ends = call('ZSCORE', HELD, call('HGET', STATE, ' census') or '')
-  return ends and tonumber(ends) > state.now
+  local ends = call('ZSCORE', TIMES, call('HGET', STATE, ' census') or '')
+  ends = tonumber(ends or 0)
+  return ends > state.now and ends < REVOKING
 end
 
 -- What an operator has changed, if anything.

@@ -3,21 +3,16 @@
 function state.enter()
   state.now, state.clockAt = state.now + math.max(0, at - state.clockAt), at
   state.isDue = state.now >= state.due
-  if not state.hasTickets then tickets.lose() end
   control.end_by_time()
   leases.reap(REAP)
   tickets.serve()
 end
 
-function state.first_score(key, shift)
-  local found = call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
-  return found and tonumber(found) + shift or math.huge
-end
-
 -- The earliest moment at which time alone can change anything.
 function state.next_due()
-  local ends = math.min(state.first_score(HELD, state.idleMs), state.first_score(ALIVE, 0))
-  if state.claims > 0 then ends = math.min(ends, state.first_score(QUEUE, CLAIMED)) end
+  local ends = state.time_after(HELD, 0, 0) + state.idleMs
+  if state.waiting + state.claims > 0 then ends = math.min(ends, state.time_after(ALIVE, 0, 0)) end
+  if state.claims > 0 then ends = math.min(ends, state.time_after(CLAIMED, 0, 0)) end
   return ends
 end
 

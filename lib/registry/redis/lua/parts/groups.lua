@@ -1,6 +1,6 @@
 -- The groups, and the sums over them that admission reads: the twin of memory-groups.ts.
 -- A group's place (of 2^47 stamps) is where its tickets are in the queue; it has one while it has tickets there.
-local PLACE, CLAIMED, OTHERS, NO_MAX = 140737488355328, 4503599627370496, '~', 1000000000
+local OTHERS, NO_MAX = '~', 1000000000
 local groups = { loaded = {}, isRenamed = false }
 
 function groups.list_names()
@@ -21,7 +21,7 @@ function groups.find(name)
   local text = call('HGET', STATE, ' g' .. name)
   if not text then return nil end
   it = { name = name, text = text }
-  it.taken, it.min, it.max, it.priority, it.waiting, it.flagged, it.version, it.claimed, it.place = struct.unpack(GROUP, text)
+  it.taken, it.min, it.max, it.priority, it.waiting, it.flagged, it.version, it.place = struct.unpack(GROUP, text)
   groups.loaded[name] = it
   return it
 end
@@ -32,7 +32,7 @@ function groups.of(name, min, max, priority, limit)
   if it then return it end
   if state.groupCount >= GROUPS - 1 and name ~= OTHERS then return groups.of(OTHERS, 0, NO_MAX, 0, 0) end
   if state.minima + min > limit then min = 0 end
-  it = { name = name, taken = 0, min = min, max = max, priority = priority, waiting = 0, flagged = 0, version = 0, claimed = 0, place = -1 }
+  it = { name = name, taken = 0, min = min, max = max, priority = priority, waiting = 0, flagged = 0, version = 0, place = -1 }
   groups.loaded[name] = it
   table.insert(groups.list_names(), name)
   state.groupCount, state.minima, groups.isRenamed = state.groupCount + 1, state.minima + min, true
@@ -54,29 +54,28 @@ function groups.eligible_of(it)
   return math.min(it.waiting, math.max(0, it.max - it.taken))
 end
 
--- A group changes by so many leases and claims, tickets, and claims alone.
-function groups.change(it, taken, waits, claimed)
+-- A group changes by so many leases and claims, and tickets without a claim.
+function groups.change(it, taken, waits)
   state.eligible = state.eligible - groups.eligible_of(it)
-  it.taken, it.waiting, it.claimed = it.taken + taken, it.waiting + waits, it.claimed + claimed
-  state.waiting, state.claims = state.waiting + waits, state.claims + claimed
+  it.taken, it.waiting, state.waiting = it.taken + taken, it.waiting + waits, state.waiting + waits
   state.eligible = state.eligible + groups.eligible_of(it)
 end
 
 -- Where the group's tickets are in the queue; a place of its own from its first ticket on.
 function groups.place_of(it)
-  if it.place >= 0 then return it.place * PLACE end
+  if it.place >= 0 then return QUEUE + it.place * PLACE end
   local used, place = {}, 0
   for _, other in ipairs(state.waiting > 0 and groups.all() or {}) do used[other.place] = true end
   while used[place] do place = place + 1 end
   it.place = place
-  return place * PLACE
+  return QUEUE + place * PLACE
 end
 
 -- Tickets of a group that are older than a stamp.
 function groups.older_in(it, than)
   if it.waiting == 0 then return 0 end
-  local first = it.place * PLACE
-  return call('ZCOUNT', QUEUE, whole(first), '(' .. whole(first + than))
+  local first = groups.place_of(it)
+  return call('ZCOUNT', TIMES, whole(first), '(' .. whole(first + than))
 end
 
 -- A record that says nothing is dropped, so that names which come and go do not fill the table.
@@ -96,7 +95,7 @@ end
 function groups.save(fields)
   for name, it in pairs(groups.loaded) do
     if it.waiting == 0 then it.place = -1 end
-    local text = struct.pack(GROUP, it.taken, it.min, it.max, it.priority, it.waiting, it.flagged, it.version, it.claimed, it.place)
+    local text = struct.pack(GROUP, it.taken, it.min, it.max, it.priority, it.waiting, it.flagged, it.version, it.place)
     if text ~= it.text then
       fields[#fields + 1] = ' g' .. name
       fields[#fields + 1] = text

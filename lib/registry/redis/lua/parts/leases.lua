@@ -31,11 +31,11 @@ function leases.owned(id, holder, itsFence)
 end
 
 function leases.ends_of(id)
-  return tonumber(call('ZSCORE', HELD, id))
+  return tonumber(call('ZSCORE', TIMES, id))
 end
 
 function leases.protect(id, ends)
-  call('ZADD', HELD, ends, id)
+  call('ZADD', TIMES, ends, id)
   state.due = math.min(state.due, ends + state.idleMs)
 end
 
@@ -49,7 +49,7 @@ function leases.put(id, itsFence, holder, group, probe, session, ends)
     holder = holder, group = group.name, session = session }
   state.fence, state.held = math.max(state.fence, itsFence), state.held + 1
   leases.protect(id, ends)
-  groups.change(group, 1, 0, 0)
+  groups.change(group, 1, 0)
   return it
 end
 
@@ -91,9 +91,14 @@ end
 
 function leases.remove_held(it)
   leases.unflag(it)
-  call('ZREM', HELD, it.id)
+  call('ZREM', TIMES, it.id)
   state.held = state.held - 1
-  groups.change(groups.find(it.group), -1, 0, 0)
+  groups.change(groups.find(it.group), -1, 0)
+end
+
+-- The duty has no owner: free as soon as a look would prove something.
+function leases.free_duty(it)
+  call('ZADD', TIMES, REVOKING + math.max(state.now, it.lookAt), it.id)
 end
 
 -- Held becomes revoking: over for its holder, still counted.
@@ -103,7 +108,7 @@ function leases.revoke(it, reason)
   leases.remove_held(it)
   it.loss, it.revokedAt, it.lookAt = LOSS[reason], state.now, isBound and 0 or connectOver
   it.endAt = isBound and ended + state.idleMs + state.connectBoundMs or connectOver
-  call('ZADD', REVOKING, math.max(state.now, it.lookAt), it.id)
+  leases.free_duty(it)
   leases.write(it)
   state.revoking, state.lookMax = state.revoking + 1, math.max(state.lookMax, it.lookAt)
   if it.probe == 1 and not isBound then leases.probe_failed(state.probeFailures) end
@@ -112,7 +117,7 @@ end
 -- Something is proven gone: progress, so the next probe need not wait.
 function leases.remove_revoking(it)
   call('HDEL', STATE, it.id)
-  call('ZREM', REVOKING, it.id)
+  call('ZREM', TIMES, it.id)
   state.revoking, state.probeFailures, state.probeAfter = state.revoking - 1, 0, 0
   if state.revoking == 0 then state.lookMax = 0 end
 end
@@ -120,7 +125,7 @@ end
 -- What time made due: leases and tickets, and while there is a debt or a drain whatever is not protected.
 function leases.reap(limit)
   if state.held > 0 and state.now >= state.due then
-    for _, id in ipairs(call('ZRANGEBYSCORE', HELD, '-inf', state.now - state.idleMs, 'LIMIT', 0, limit)) do
+    for _, id in ipairs(state.members(HELD, state.now - state.idleMs, limit)) do
       leases.revoke(leases.read(id), 'expired')
       state.expired = state.expired + 1
     end
@@ -128,19 +133,19 @@ function leases.reap(limit)
   if state.now >= state.due then tickets.reap(limit) end
   local surplus = math.min(limit, state.control == DRAINING and state.held or state.debt() - state.revoking)
   if surplus <= 0 then return end
-  for _, id in ipairs(call('ZRANGEBYSCORE', HELD, '-inf', state.now, 'LIMIT', 0, surplus)) do leases.revoke(leases.read(id), 'revoked') end
+  for _, id in ipairs(state.members(HELD, state.now, surplus)) do leases.revoke(leases.read(id), 'revoked') end
 end
 
 -- Gives the duty an owner: it is free again dutyMs after the look may start.
 function leases.duty_of(it)
   local wait = math.max(0, it.lookAt - state.now)
-  call('ZADD', REVOKING, state.now + wait + state.dutyMs, it.id)
+  call('ZADD', TIMES, REVOKING + state.now + wait + state.dutyMs, it.id)
   return { it.id, it.fence, it.session, wait }
 end
 
 function leases.take_duties(duties, limit, upTo)
   if state.revoking == 0 or #duties >= limit then return duties end
-  for _, id in ipairs(call('ZRANGEBYSCORE', REVOKING, '-inf', upTo, 'LIMIT', 0, limit - #duties)) do
+  for _, id in ipairs(state.members(REVOKING, upTo, limit - #duties)) do
     duties[#duties + 1] = leases.duty_of(leases.read(id))
   end
   return duties

@@ -11,7 +11,7 @@ if #ARGV == 4 and loaded[5] and loaded[1] == LAYOUT and (ARGV[4] == 'closed' or 
     local group = call('HGET', STATE, ' g' .. groupName)
     local taken, _, _, _, _, _, version = struct.unpack('<ddddddd', group)
     -- A group's last lease may take its record along.
-    if taken + version > 1 and call('ZREM', HELD, ARGV[2]) == 1 then
+    if taken + version > 1 and call('ZREM', TIMES, ARGV[2]) == 1 then
       call('HDEL', STATE, ARGV[2])
       call('HSET', STATE, ' pulse', struct.pack(PULSE, due, now, at, top, held - 1),
         ' g' .. groupName, struct.pack('<d', taken - 1) .. string.sub(group, 9))

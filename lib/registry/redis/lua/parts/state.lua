@@ -1,22 +1,18 @@
 -- The state: every number by its name. `known` is false where the registry has no memory of the resource.
 local state = {}
 if loaded[1] and tonumber(loaded[1]) > SCHEMA then return { 'upgrade', tonumber(loaded[1]) } end
-state.known, state.hasTickets = loaded[1] == LAYOUT, true
-
--- Half a memory is no memory (L15): what the counters say must be there. Half of the tickets is none.
-if state.known then
-  local _, _, _, _, heldThere = struct.unpack(PULSE, loaded[2])
-  local _, _, revokingThere, waitingThere, claimsThere = struct.unpack('<ddddd', loaded[3])
-  local leases, tickets = (heldThere > 0 and 1 or 0) + (revokingThere > 0 and 1 or 0), waitingThere + claimsThere > 0 and 3 or 0
-  if call('EXISTS', HELD, REVOKING, QUEUE, ALIVE, TICKETS) ~= leases + tickets then
-    state.known, state.hasTickets = call('EXISTS', HELD, REVOKING) == leases, false
-  end
-end
+state.known = loaded[1] == LAYOUT
 
 function state.forget()
-  call('DEL', STATE, HELD, REVOKING, QUEUE, ALIVE, TICKETS, FAREWELLS)
+  call('DEL', STATE, TIMES)
 end
 
+-- Half a memory is no memory (L15): what the counters say must be there.
+if state.known then
+  local _, _, _, _, held = struct.unpack(PULSE, loaded[2])
+  local _, _, revoking, waiting, claims = struct.unpack('<ddddd', loaded[3])
+  state.known = call('ZCARD', TIMES) == held + revoking + 2 * (waiting + claims)
+end
 if loaded[1] and not state.known then
   state.forget()
   loaded = {}
@@ -35,6 +31,17 @@ local CONTROLS = { [0] = 'open', 'paused', 'draining' }
 
 local function whole(value)
   return string.format('%.0f', value)
+end
+
+-- Up to `limit` members of a band, in order, whose time has come by `upTo`.
+function state.members(band, upTo, limit)
+  return call('ZRANGEBYSCORE', TIMES, band, band + upTo, 'LIMIT', 0, limit)
+end
+
+-- The time of the member `skip` places after the first one later than `than`; infinite if there is none.
+function state.time_after(band, than, skip)
+  local found = call('ZRANGEBYSCORE', TIMES, '(' .. whole(band + than), band + FOREVER, 'WITHSCORES', 'LIMIT', skip, 1)[2]
+  return found and tonumber(found) - band or math.huge
 end
 
 function state.read_settings(text)

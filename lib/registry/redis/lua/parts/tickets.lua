@@ -2,7 +2,7 @@
 local tickets = { wakes = {} }
 
 function tickets.read(id)
-  local text = state.waiting + state.claims > 0 and call('HGET', TICKETS, id)
+  local text = state.waiting + state.claims > 0 and call('HGET', STATE, ' t' .. id)
   if not text then return nil end
   local it = { id = id }
   it.stamp, it.listens, it.group, it.holder = struct.unpack(TICKET, text)
@@ -10,16 +10,22 @@ function tickets.read(id)
 end
 
 function tickets.write(it)
-  call('HSET', TICKETS, it.id, struct.pack(TICKET, it.stamp, it.listens, it.group, it.holder))
+  call('HSET', STATE, ' t' .. it.id, struct.pack(TICKET, it.stamp, it.listens, it.group, it.holder))
 end
 
 function tickets.has_claim(id)
-  return state.claims > 0 and tonumber(call('ZSCORE', QUEUE, id)) < 0
+  return state.claims > 0 and tonumber(call('ZSCORE', TIMES, ' ' .. id)) < QUEUE
+end
+
+function tickets.keep_alive(id)
+  local ends = state.now + state.livenessMs
+  call('ZADD', TIMES, ALIVE + ends, '  ' .. id)
+  state.due = math.min(state.due, ends)
 end
 
 function tickets.enqueue(it, group)
-  call('ZADD', QUEUE, groups.place_of(group) + it.stamp, it.id)
-  groups.change(group, 0, 1, 0)
+  call('ZADD', TIMES, groups.place_of(group) + it.stamp, ' ' .. it.id)
+  groups.change(group, 0, 1)
 end
 
 function tickets.add(id, order, listens, group, holder)
@@ -30,42 +36,41 @@ end
 
 -- Keeps a slot for the ticket, and has its holder woken when the script is done.
 function tickets.claim(it)
-  groups.change(groups.find(it.group), 1, -1, 1)
-  call('ZADD', QUEUE, state.now + state.claimMs - CLAIMED, it.id)
-  state.due = math.min(state.due, state.now + state.claimMs)
+  local ends = state.now + state.claimMs
+  groups.change(groups.find(it.group), 1, -1)
+  call('ZADD', TIMES, CLAIMED + ends, ' ' .. it.id)
+  state.claims, state.due = state.claims + 1, math.min(state.due, ends)
   tickets.wakes[#tickets.wakes + 1] = it
+end
+
+function tickets.unclaim(group)
+  groups.change(group, -1, 0)
+  state.claims = state.claims - 1
 end
 
 function tickets.forget(id)
   local it = tickets.read(id)
   if not it then return false end
   local group = groups.find(it.group)
-  if tickets.has_claim(id) then groups.change(group, -1, 0, -1) else groups.change(group, 0, -1, 0) end
-  call('ZREM', QUEUE, id)
-  call('ZREM', ALIVE, id)
-  call('HDEL', TICKETS, id)
+  if tickets.has_claim(id) then tickets.unclaim(group) else groups.change(group, 0, -1) end
+  call('ZREM', TIMES, ' ' .. id, '  ' .. id)
+  call('HDEL', STATE, ' t' .. id)
   return true
 end
 
 -- Passes over who has gone silent, and once who has missed a claim.
 function tickets.reap(limit)
   if state.waiting + state.claims == 0 then return end
-  for _, id in ipairs(call('ZRANGEBYSCORE', ALIVE, '-inf', state.now, 'LIMIT', 0, limit)) do tickets.forget(id) end
+  for _, member in ipairs(state.members(ALIVE, state.now, limit)) do tickets.forget(string.sub(member, 3)) end
   if state.claims == 0 then return end
-  for _, id in ipairs(call('ZRANGEBYSCORE', QUEUE, '-inf', whole(state.now - CLAIMED), 'LIMIT', 0, limit)) do
-    local it = tickets.read(id)
+  for _, member in ipairs(state.members(CLAIMED, state.now, limit)) do
+    local it = tickets.read(string.sub(member, 2))
     local group = groups.find(it.group)
     it.listens = 0
     tickets.write(it)
-    groups.change(group, -1, 0, -1)
+    tickets.unclaim(group)
     tickets.enqueue(it, group)
   end
-end
-
--- Half of the tickets is none: their owners come back with their stamps.
-function tickets.lose()
-  call('DEL', QUEUE, ALIVE, TICKETS)
-  for _, it in ipairs(groups.all()) do groups.change(it, -it.claimed, -it.waiting, -it.claimed) end
 end
 
 -- Better: below its minimum first, then by priority, then by age.
@@ -82,10 +87,10 @@ function tickets.choose(limit)
   local lines, chosen = {}, {}
   for _, group in ipairs(groups.all()) do
     if group.waiting > 0 then
-      local first = group.place * PLACE
+      local first = groups.place_of(group)
       local last = '(' .. whole(first + PLACE)
       lines[#lines + 1] = { group = group, served = 0, first = first,
-        ids = call('ZRANGEBYSCORE', QUEUE, whole(first), last, 'WITHSCORES', 'LIMIT', 0, limit) }
+        ids = call('ZRANGEBYSCORE', TIMES, first, last, 'WITHSCORES', 'LIMIT', 0, limit) }
     end
   end
   while #chosen < limit do
@@ -100,7 +105,7 @@ function tickets.choose(limit)
     end
     if not best then break end
     best.line.served = best.line.served + 1
-    chosen[#chosen + 1] = best.id
+    chosen[#chosen + 1] = string.sub(best.id, 2)
   end
   return chosen
 end
