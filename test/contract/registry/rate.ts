@@ -87,6 +87,7 @@ export const describeRate = ({ scene }: Scenes): void => {
       expect(await it.ask('x')).toMatchObject({ kind: 'denied', reason: 'RATE' });
       it.advance(100);
       expect(await it.report()).toMatchObject({ claims: 2 });
+      expect(await it.ask('x')).toMatchObject({ kind: 'denied', reason: 'RATE' });
       expect(await it.heard(2)).toEqual(['w1', 'w2']);
       for (const each of ['w1', 'w2']) expect(await it.poll(each)).toMatchObject({ kind: 'granted' });
     });
