@@ -96,8 +96,8 @@ class ClockSetter implements ScriptClient {
     return this.#client.eval(script, keyCount, ...args);
   }
 
-  duplicate(options: object): Redis6 {
-    return this.#client.duplicate(options);
+  duplicate(options: object): unknown {
+    return (this.#client as Redis6).duplicate(options);
   }
 
   forget(): void {

@@ -44,6 +44,7 @@ const ordinary = ({ id, fence, turn, session = NONE, idle }: RenewItem): Argumen
 
 const comingBack = ({ again }: RenewItem): Argument[] => [
   again?.group ?? NONE,
+  again?.settings.connectBoundMs ?? 0,
   ...inForceArguments(again?.inForce),
 ];
 

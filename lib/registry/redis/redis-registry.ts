@@ -1,6 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import {
   assertAsk,
+  assertCensus,
   assertItems,
   assertOperation,
   assertResource,
@@ -162,11 +163,12 @@ export const scriptedRegistry = (
       return readSweep(await run('sweep', resource, duties));
     },
 
-    async adopt(resource, { epoch, token }, sessions, last) {
+    async adopt(resource, census, sessions, last) {
+      assertCensus(census, last);
       assertItems(resource, undefined, sessions);
       const found = sessions.flatMap(({ id, fence, session }) => [id, fence, session]);
       const end = [Number(last !== undefined), last?.foreign ?? 0];
-      const reply = await run('adopt', resource, epoch, token, ...end, ...found);
+      const reply = await run('adopt', resource, census.epoch, census.token, ...end, ...found);
       return readWord(reply, 'adopted', 'refused');
     },
 
