@@ -439,7 +439,6 @@ if it.holder ~= '?' then return end
 it.holder = holder
 if not at or ARGV[at + 5] == '-' then return end
 control.bring_back(at)
-leases.unflag(it)
 groups.change(groups.find(it.group), -1, 0)
 local group = groups.of(ARGV[at + 5], 0, 1000000000, 0, 0)
 groups.change(group, 1, 0)
@@ -778,7 +777,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: '4bb7d5d1d72aacbe9ce2301c5926e0462fdbbb35',
+    sha1: '1f18b1230f1e3e7811422cc37f6fc37e8e7205c6',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -808,7 +807,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: '3793ce21f5f82402eb19f707a779104d75e9129d',
+    sha1: 'b97c48713b468c31b25510f0ace13aad543aeaa2',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 local isLast = tonumber(ARGV[2]) > 0 and tonumber(ARGV[2]) == state.censusToken
@@ -827,7 +826,7 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: 'a9b271276a7450146c0abef76a7d5b1918df7bb9',
+    sha1: '6eb5a87309dd1395b43a663f33dba2147c740b58',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
@@ -845,7 +844,7 @@ return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, 
 return { 'done' }`,
   },
   grant: {
-    sha1: 'c3aa298b0a4113f07f9adccb3983f909e8c3df12',
+    sha1: '03a46426ea41bb52f9b881fd74be53d663e0d1cb',
     uses: ['keys', 'clock', 'grant-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
 local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
@@ -900,7 +899,7 @@ tickets.keep_alive(id)
 return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: 'f6d5bfeb0aa9aedcdf22367fb3a11a445ac43fca',
+    sha1: 'dd6971c5d18f48be1fa51146c9a58982b8ff2ef8',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -921,7 +920,7 @@ return state.done({ 'state', state.spec, state.held, protected, state.revoking, 
 state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: 'b260065f0ddfd422ecff764d7d1c9972f5507ad8',
+    sha1: '5bad8d15e1e3438af51cdf61373fba66b2b45088',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -969,7 +968,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: 'a6abb357d0eb548d2a051256bd7293fb4ea50225',
+    sha1: 'fceee28e73a3c4c1a449604d6d90c4df51ba7e03',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -994,7 +993,7 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   release: {
-    sha1: 'a0f981e43be10f2237afb52f26e484d5bf17169e',
+    sha1: 'a95b171b4c737bf49a134ff27356ea6011d56c83',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function may_release(it, itsFence)
@@ -1023,7 +1022,7 @@ for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: '774c356f313eaa6e690a25a512cf1860d0b6fa81',
+    sha1: '328f7d8cd196dae01d2e7acb0ce2a2510803606a',
     uses: ['keys', 'clock', 'renew-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 11
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
@@ -1070,7 +1069,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: '90dfb577888dcb4277038c1552ffe1205ba8886b',
+    sha1: '7c81ae2d6334a8222f1fabeaa3900fe804ade6c1',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1095,7 +1094,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: 'faa10af00341b1bb78509f85fa77a6bfa64df3e2',
+    sha1: '1fe9833a327ee6416cfcdccd9e65e4b9ad33b43a',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)
