@@ -91,7 +91,7 @@ const TROUBLED = {
   settle: 9,
   sweep: 1.5,
   configure: 0.6,
-  forget: 0.15,
+  forget: 0.3,
   operate: 2.5,
   adopt: 0.6,
 };
@@ -111,7 +111,7 @@ const BUSY: typeof TROUBLED = {
 };
 
 /** Leases come and go in haste: the connect rate is booked far ahead. */
-const HURRIED: typeof TROUBLED = { ...TROUBLED, tick: 6, ask: 30, poll: 4, release: 30 };
+const HURRIED: typeof TROUBLED = { ...TROUBLED, tick: 4, ask: 30, poll: 4, release: 30 };
 
 /** Chooses commands so that leases, tickets and dead entries meet often: few ids, few places, times near every bound. */
 export class CommandSource {
@@ -172,7 +172,7 @@ export class CommandSource {
   next(report: ResourceReport | undefined): Command {
     const isLearning = report !== undefined && report.learningMs > 0;
     const kind = this.#random.weighted(
-      isLearning ? { ...this.#weights, adopt: 4, renew: 25 } : this.#weights,
+      isLearning ? { ...this.#weights, adopt: 4, renew: 25, sweep: 6 } : this.#weights,
     );
     if (kind === 'tick') return this.#tick();
     if (kind === 'ask' || this.#known.length === 0) return this.#ask();

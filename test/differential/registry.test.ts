@@ -76,7 +76,7 @@ const play = async (
   const steps: Done[] = [];
   let before: ResourceReport | undefined;
   for (let at = 0; at < COMMANDS_AN_EPISODE; at++) {
-    const command = at === 0 ? source.start(random.chance(0.9)) : source.next(before);
+    const command = at === 0 ? source.start(random.chance(0.75)) : source.next(before);
     memory.advance(command.advanceMs ?? 0);
     const reply = await command.run?.(memory.registry);
     const after = await memory.registry.inspect(source.resource, 100);

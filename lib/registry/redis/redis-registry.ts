@@ -22,11 +22,11 @@ import {
   readPark,
   readRelease,
   readRenew,
-  readReport,
   readSweep,
   readWord,
   readWords,
 } from './replies.ts';
+import { readReport } from './report-reply.ts';
 import { type Before, ScriptRunner } from './script-runner.ts';
 import { embeddedScripts, type ScriptName, type ScriptSet } from './scripts.ts';
 import { type HearingClient, WakeChannel } from './wake-channel.ts';

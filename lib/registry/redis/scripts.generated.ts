@@ -70,6 +70,7 @@ end
 it.how, it.victim = admit.decide(group, older, it.ahead, ticket)
 local tooFar = state.connect_after() - 5000
 if it.how and tooFar > 0 then it.how, it.because, it.forMs = nil, 'RATE', tooFar end
+if it.how and not ticket and it.ahead + state.claims >= state.starts_left() then it.how, it.because = nil, 'RATE' end
 return it
 end
 function admit.take_over(verdict)
@@ -439,7 +440,6 @@ if it.holder ~= '?' then return end
 it.holder = holder
 if not at or ARGV[at + 5] == '-' then return end
 control.bring_back(at)
-leases.unflag(it)
 groups.change(groups.find(it.group), -1, 0)
 local group = groups.of(ARGV[at + 5], 0, 1000000000, 0, 0)
 groups.change(group, 1, 0)
@@ -668,6 +668,11 @@ function state.connect_after()
 if state.perSecond == 0 then return 0 end
 local interval = 1000 / state.perSecond
 return math.max(0, math.ceil(state.tat + interval - state.burst * interval - state.now))
+end
+function state.starts_left()
+if state.perSecond == 0 then return math.huge end
+local free = 5000 - math.max(0, state.tat - state.now)
+return math.max(0, math.floor(free * state.perSecond / 1000) + state.burst)
 end`,
   tickets: `local tickets = { wakes = {} }
 function tickets.read(id)
@@ -766,9 +771,8 @@ end
 return chosen
 end
 function tickets.serve()
-local limit = math.min(state.room(), 16)
+local limit = math.min(state.room(), 16, state.starts_left() - state.claims)
 if limit <= 0 or state.eligible == 0 or state.openings > 0 or control.ban() then return end
-if state.connect_after() > 5000 then return end
 for _, it in ipairs(tickets.choose(limit)) do
 if it.listens == 1 then tickets.claim(it) end
 end
@@ -778,7 +782,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: '4bb7d5d1d72aacbe9ce2301c5926e0462fdbbb35',
+    sha1: '570c09c970eaca3c1fbdc17460b9f8cc4804cb76',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -808,7 +812,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: '3793ce21f5f82402eb19f707a779104d75e9129d',
+    sha1: 'b586a67e3a73dc2016653af532942c8f5c3768ca',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 local isLast = tonumber(ARGV[2]) > 0 and tonumber(ARGV[2]) == state.censusToken
@@ -827,7 +831,7 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: 'a9b271276a7450146c0abef76a7d5b1918df7bb9',
+    sha1: '00dcb982859baab26e6e6b9da6cec0faaf424f51',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
@@ -839,13 +843,13 @@ if ARGV[2] == '1' then control.end_learning() end
 return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, state.learnUntil - state.now) })`,
   },
   forget: {
-    sha1: 'e4183c762a738056113e6245ee6c0c690d17b9cf',
+    sha1: '63ffde6b9cf46e2dd3069b8641840fb5f3e171e1',
     uses: ['keys', 'clock', 'load', 'state'],
     body: `state.forget()
 return { 'done' }`,
   },
   grant: {
-    sha1: 'c3aa298b0a4113f07f9adccb3983f909e8c3df12',
+    sha1: 'daa52cef164e74dcb0f6b44af9172b6d623fff98',
     uses: ['keys', 'clock', 'grant-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
 local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
@@ -900,7 +904,7 @@ tickets.keep_alive(id)
 return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: 'f6d5bfeb0aa9aedcdf22367fb3a11a445ac43fca',
+    sha1: '0b9c1a29f2664df2c4297f4e49b55c215469eb66',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -921,7 +925,7 @@ return state.done({ 'state', state.spec, state.held, protected, state.revoking, 
 state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: 'b260065f0ddfd422ecff764d7d1c9972f5507ad8',
+    sha1: '52514a163d3277dc490f534cae6f33e2ac43400c',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -969,7 +973,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: 'a6abb357d0eb548d2a051256bd7293fb4ea50225',
+    sha1: 'ef464a2431ee01d7ef18bd70e1707ce7d6a405d4',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -994,7 +998,7 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   release: {
-    sha1: 'a0f981e43be10f2237afb52f26e484d5bf17169e',
+    sha1: '276d9349ae00e06a717979662ebd823fc1222774',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function may_release(it, itsFence)
@@ -1023,7 +1027,7 @@ for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: '774c356f313eaa6e690a25a512cf1860d0b6fa81',
+    sha1: '7de1071a3a82c8fac8065d0af7684003762980f3',
     uses: ['keys', 'clock', 'renew-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 11
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
@@ -1070,7 +1074,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: '90dfb577888dcb4277038c1552ffe1205ba8886b',
+    sha1: '27313c43352a8afa9ad15cf96bdca06dfcf6858d',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1095,7 +1099,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: 'faa10af00341b1bb78509f85fa77a6bfa64df3e2',
+    sha1: '195f16f3e0fc7a899106a552171828577ddd9dd1',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)

@@ -82,6 +82,8 @@ function admit.judge(id, group, order, ticket, wait)
   it.how, it.victim = admit.decide(group, older, it.ahead, ticket)
   local tooFar = state.connect_after() - CONNECT_AFTER_MAX
   if it.how and tooFar > 0 then it.how, it.because, it.forMs = nil, 'RATE', tooFar end
+  -- The connects that may still start are for those who wait already.
+  if it.how and not ticket and it.ahead + state.claims >= state.starts_left() then it.how, it.because = nil, 'RATE' end
   return it
 end
 

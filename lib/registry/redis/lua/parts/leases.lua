@@ -64,7 +64,6 @@ function leases.take_over(it, holder, at)
   it.holder = holder
   if not at or ARGV[at + 5] == '-' then return end
   control.bring_back(at)
-  leases.unflag(it)
   groups.change(groups.find(it.group), -1, 0)
   local group = groups.of(ARGV[at + 5], 0, NO_MAX, 0, 0)
   groups.change(group, 1, 0)
