@@ -75,8 +75,7 @@ export interface GroupView extends GroupLoad {
 }
 
 /** Tickets of a group that are served before anyone above their minimum. */
-const urgentOf = ({ waiting, min, taken }: GroupLoad): number =>
-  Math.min(waiting, Math.max(0, min - taken));
+const urgentOf = ({ waiting, min, taken }: GroupLoad): number => Math.min(waiting, Math.max(0, min - taken));
 
 /** Tickets of a group that its maximum allows to serve. */
 export const eligibleOf = ({ waiting, max, taken }: GroupLoad): number =>

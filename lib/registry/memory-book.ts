@@ -157,10 +157,9 @@ export class LeaseBook {
     this.control.observe({ holder, leaseId: id, outcome, now: this.now, held: this.held.size });
   }
 
-  /** The group of an adopted lease has become known. */
+  /** The group of an adopted lease has become known; nobody has told it to yield yet. */
   moveTo(lease: Held, name: string): void {
     const before = lease.group;
-    this.unflag(lease);
     lease.group = this.groups.of(name);
     this.groups.take(before, -1);
     this.groups.take(lease.group, 1);

@@ -110,6 +110,9 @@ const BUSY: typeof TROUBLED = {
   settle: 12,
 };
 
+/** Leases come and go in haste: the connect rate is booked far ahead. */
+const HURRIED: typeof TROUBLED = { ...TROUBLED, tick: 6, ask: 30, poll: 4, release: 30 };
+
 /** Chooses commands so that leases, tickets and dead entries meet often: few ids, few places, times near every bound. */
 export class CommandSource {
   readonly resource: string;
@@ -130,7 +133,7 @@ export class CommandSource {
   constructor(resource: string, random: SeededRandom) {
     this.resource = resource;
     this.#random = random;
-    this.#weights = random.chance(0.4) ? BUSY : TROUBLED;
+    this.#weights = random.pick([BUSY, BUSY, TROUBLED, TROUBLED, HURRIED]);
     const capacity = random.whole(1, 5);
     this.#hasGroups = random.chance(0.6);
     this.#hasOperator = random.chance(0.6);
@@ -220,7 +223,7 @@ export class CommandSource {
     ]);
     this.#lapses = this.#lapses.filter((moment) => moment > this.#now);
     const lapse = this.#lapses.length > 0 ? this.#random.pick(this.#lapses) - this.#now : 1;
-    const isBusy = this.#weights === BUSY;
+    const isBusy = this.#weights !== TROUBLED;
     const ms = this.#random.weighted({
       small: isBusy ? 200 : 50,
       near: 35,

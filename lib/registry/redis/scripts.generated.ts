@@ -53,11 +53,6 @@ if victim then return 'revoke', victim end
 end
 return isWithin and admit.may_probe() and 'probe' or nil
 end
-function admit.connect_after()
-if state.perSecond == 0 then return 0 end
-local interval = 1000 / state.perSecond
-return math.max(0, math.ceil(state.tat + interval - state.burst * interval - state.now))
-end
 function admit.census_for(id, wait)
 local isTurn = state.held == 0 or state.now >= state.quietUntil + math.floor(state.protectMs / 2)
 if not wait or not isTurn or state.count() >= state.capped() or control.is_census_out() then return {} end
@@ -73,7 +68,7 @@ it.how = it.census[1] and 'census' or nil
 return it
 end
 it.how, it.victim = admit.decide(group, older, it.ahead, ticket)
-local tooFar = admit.connect_after() - 5000
+local tooFar = state.connect_after() - 5000
 if it.how and tooFar > 0 then it.how, it.because, it.forMs = nil, 'RATE', tooFar end
 return it
 end
@@ -88,7 +83,7 @@ if verdict.how == 'probe' then return leases.take_duties(duties, 100, 8796093022
 return leases.take_duties(duties, 2, state.now)
 end
 function admit.hold(id, holder, group, probe)
-local after = admit.connect_after()
+local after = state.connect_after()
 state.tat = state.perSecond > 0 and math.max(state.tat, state.now) + 1000 / state.perSecond or 0
 if control.phase() == 'half-open' then
 local failing, trying = control.lists()
@@ -160,7 +155,7 @@ if state.farewells == 0 then return false end
 return string.find(call('HGET', STATE, ' farewells'), ' ' .. id .. ' ', 1, true) ~= nil
 end
 function control.bid_farewell(id)
-if state.farewells >= 1000 or control.has_left(id) then return end
+if state.learnUntil == 0 or state.farewells >= 1000 or control.has_left(id) then return end
 call('HSET', STATE, ' farewells', (call('HGET', STATE, ' farewells') or ' ') .. id .. ' ')
 state.farewells = state.farewells + 1
 end
@@ -246,6 +241,10 @@ if name == word then state.control = number end
 end
 if state.control == 1 then control.pause(pausedFor) end
 state.apply_in_force(text)
+end
+function control.bring_back(at)
+state.raise_bound(tonumber(ARGV[at + 6]))
+control.restore(ARGV[at + 7], tonumber(ARGV[at + 8]), ARGV[at + 9], tonumber(ARGV[at + 10]))
 end`,
   enter: `function state.enter()
 state.now, state.clockAt = state.now + math.max(0, at - state.clockAt), at
@@ -407,12 +406,6 @@ local text = struct.pack('<dddBBBsss', it.fence, it.turn, it.grantedAt, it.probe
 if it.loss > 0 then text = text .. struct.pack('<ddd', it.revokedAt, it.lookAt, it.endAt) end
 call('HSET', STATE, it.id, text)
 end
-function leases.owned(id, holder, itsFence)
-local it = leases.read(id)
-if not it or it.loss > 0 then return nil, it and LOSSES[it.loss] or 'unknown', it end
-if it.fence ~= itsFence or (it.holder ~= holder and it.holder ~= '?') then return nil, 'unknown', it end
-return it, nil, it
-end
 function leases.ends_of(id)
 return tonumber(call('ZSCORE', TIMES, id))
 end
@@ -441,12 +434,32 @@ if it.flag == 0 then return end
 local group = groups.find(it.group)
 it.flag, state.flagged, group.flagged = 0, state.flagged - 1, group.flagged - 1
 end
+function leases.take_over(it, holder, at)
+if it.holder ~= '?' then return end
+it.holder = holder
+if not at or ARGV[at + 5] == '-' then return end
+control.bring_back(at)
+leases.unflag(it)
+groups.change(groups.find(it.group), -1, 0)
+local group = groups.of(ARGV[at + 5], 0, 1000000000, 0, 0)
+groups.change(group, 1, 0)
+it.group = group.name
+end
+function leases.owned(id, holder, itsFence, at)
+local it = leases.read(id)
+if not it or it.loss > 0 then return nil, it and LOSSES[it.loss] or 'unknown', it end
+if it.fence ~= itsFence then return nil, 'unknown', it end
+leases.take_over(it, holder, at)
+if it.holder ~= holder then return nil, 'unknown', it end
+return it, nil, it
+end
 function leases.should_yield(it, group)
-if state.control == 2 or state.flagged < state.count() - state.capped() then return true end
+if state.control == 2 or state.flagged < state.debt() then return true end
 if it.fence < state.staleBelow and state.flagged < math.max(1, state.headroom) then return true end
 if state.now - it.grantedAt < state.quantumMs then return false end
 if group.taken >= group.max and group.flagged < group.waiting then return true end
-if (group.waiting > 0 or group.taken > group.min) and state.flagged < state.eligible - math.max(0, state.room()) then return true end
+local wanted = state.debt() + math.max(0, state.eligible - math.max(0, state.room()))
+if (group.waiting > 0 or group.taken > group.min) and state.flagged < wanted then return true end
 return state.headroom == 0 and state.count() >= state.capped()
 end
 function leases.flag_if_wanted(it)
@@ -618,17 +631,19 @@ unpack(values)
 call('HSET', STATE, ' spec', text)
 state.due = 0
 end
-function state.raise_bound(text)
-local bound = string.match(text, '^%d+,%d+,%d+,%d+,(%d+)')
+function state.raise_bound(bound)
 local more = bound - state.connectBoundMs
 if more <= 0 then return end
-state.read_settings((string.gsub(state.spec, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. bound)))
+state.read_settings((string.gsub(state.spec, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. whole(bound))))
 if state.learnUntil > 0 then state.learnUntil, state.quietUntil = state.learnUntil + more, state.quietUntil + more end
 end
+function state.bound_in(text)
+return tonumber(string.match(text, '^%d+,%d+,%d+,%d+,(%d+)'))
+end
 function state.apply_in_force(text)
-local own = string.format('%.0f', state.connectBoundMs)
+local own = whole(state.connectBoundMs)
 state.read_settings((string.gsub(text, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. own)))
-state.raise_bound(text)
+state.raise_bound(state.bound_in(text))
 end
 function state.create(text)
 state.known, state.now, state.clockAt, state.epoch = true, at, at, at
@@ -648,17 +663,22 @@ return math.max(0, state.held + state.revoking - state.capped())
 end
 function state.room()
 return state.capped() - state.headroom - state.held - state.revoking - state.claims
+end
+function state.connect_after()
+if state.perSecond == 0 then return 0 end
+local interval = 1000 / state.perSecond
+return math.max(0, math.ceil(state.tat + interval - state.burst * interval - state.now))
 end`,
   tickets: `local tickets = { wakes = {} }
 function tickets.read(id)
 local text = state.waiting + state.claims > 0 and call('HGET', STATE, ' t' .. id)
 if not text then return nil end
 local it = { id = id }
-it.stamp, it.listens, it.group, it.holder = struct.unpack('<dBss', text)
+it.stamp, it.listens, it.isPassedOver, it.group, it.holder = struct.unpack('<dBBss', text)
 return it
 end
 function tickets.write(it)
-call('HSET', STATE, ' t' .. it.id, struct.pack('<dBss', it.stamp, it.listens, it.group, it.holder))
+call('HSET', STATE, ' t' .. it.id, struct.pack('<dBBss', it.stamp, it.listens, it.isPassedOver, it.group, it.holder))
 end
 function tickets.has_claim(id)
 return state.claims > 0 and tonumber(call('ZSCORE', TIMES, ' ' .. id)) < 1125899906842624
@@ -673,7 +693,7 @@ call('ZADD', TIMES, groups.place_of(group) + it.stamp, ' ' .. it.id)
 groups.change(group, 0, 1)
 end
 function tickets.add(id, order, listens, group, holder)
-local it = { id = id, stamp = order, listens = listens, group = group.name, holder = holder }
+local it = { id = id, stamp = order, listens = listens, isPassedOver = 0, group = group.name, holder = holder }
 tickets.write(it)
 tickets.enqueue(it, group)
 end
@@ -704,7 +724,7 @@ if state.claims == 0 then return end
 for _, member in ipairs(state.members(17592186044416, state.now, limit)) do
 local it = tickets.read(string.sub(member, 2))
 local group = groups.find(it.group)
-it.listens = 0
+it.isPassedOver = 1
 tickets.write(it)
 tickets.unclaim(group)
 tickets.enqueue(it, group)
@@ -716,37 +736,40 @@ if one.group.priority ~= other.group.priority then return one.group.priority > o
 if one.stamp ~= other.stamp then return one.stamp < other.stamp end
 return one.id < other.id
 end
+function tickets.oldest(group)
+local first = groups.place_of(group)
+local found, line = call('ZRANGEBYSCORE', TIMES, first, '(' .. whole(first + 17592186044416), 'LIMIT', 0, 16), {}
+for _, member in ipairs(found) do
+local it = tickets.read(string.sub(member, 2))
+if it.isPassedOver == 0 then line[#line + 1] = it end
+end
+return line
+end
 function tickets.choose(limit)
 local lines, chosen = {}, {}
 for _, group in ipairs(groups.all()) do
-if group.waiting > 0 then
-local first = groups.place_of(group)
-local last = '(' .. whole(first + 17592186044416)
-lines[#lines + 1] = { group = group, served = 0, first = first,
-ids = call('ZRANGEBYSCORE', TIMES, first, last, 'WITHSCORES', 'LIMIT', 0, limit) }
-end
+if group.waiting > 0 then lines[#lines + 1] = { group = group, served = 0, tickets = tickets.oldest(group) } end
 end
 while #chosen < limit do
 local best
 for _, line in ipairs(lines) do
-local group, id, taken = line.group, line.ids[2 * line.served + 1], line.group.taken + line.served
-if id and taken < group.max then
-local one = { id = id, group = group, line = line, isUrgent = taken < group.min,
-stamp = tonumber(line.ids[2 * line.served + 2]) - line.first }
+local group, ticket, taken = line.group, line.tickets[line.served + 1], line.group.taken + line.served
+if ticket and taken < group.max then
+local one = { ticket = ticket, group = group, line = line, isUrgent = taken < group.min, stamp = ticket.stamp, id = ticket.id }
 if not best or tickets.is_better(one, best) then best = one end
 end
 end
 if not best then break end
 best.line.served = best.line.served + 1
-chosen[#chosen + 1] = string.sub(best.id, 2)
+chosen[#chosen + 1] = best.ticket
 end
 return chosen
 end
 function tickets.serve()
 local limit = math.min(state.room(), 16)
 if limit <= 0 or state.eligible == 0 or state.openings > 0 or control.ban() then return end
-for _, id in ipairs(tickets.choose(limit)) do
-local it = tickets.read(id)
+if state.connect_after() > 5000 then return end
+for _, it in ipairs(tickets.choose(limit)) do
 if it.listens == 1 then tickets.claim(it) end
 end
 end`,
@@ -755,7 +778,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: '681f1adc02f07e173a5f3bf7aca5a73bd1956e5b',
+    sha1: '4bb7d5d1d72aacbe9ce2301c5926e0462fdbbb35',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -785,10 +808,11 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: '6686c38140271803d40c2a4ca4c04a6d6e009e36',
+    sha1: '3793ce21f5f82402eb19f707a779104d75e9129d',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
-if tonumber(ARGV[1]) ~= state.epoch or state.learnUntil > 0 and tonumber(ARGV[2]) ~= state.censusToken then return state.done({ 'done', 'refused' }) end
+local isLast = tonumber(ARGV[2]) > 0 and tonumber(ARGV[2]) == state.censusToken
+if tonumber(ARGV[1]) ~= state.epoch or state.learnUntil > 0 and not isLast then return state.done({ 'done', 'refused' }) end
 for i = 5, #ARGV, 3 do
 local id = ARGV[i]
 if not leases.read(id) and not control.has_left(id) then
@@ -803,25 +827,25 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: 'ec6dfa50e579730300be905642f9d654adbaf0b4',
+    sha1: 'a9b271276a7450146c0abef76a7d5b1918df7bb9',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
 state.create(ARGV[1])
 state.enter()
 end
-state.raise_bound(ARGV[1])
+state.raise_bound(state.bound_in(ARGV[1]))
 if ARGV[2] == '1' then control.end_learning() end
 return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, state.learnUntil - state.now) })`,
   },
   forget: {
-    sha1: '05be73dbfbb08d75d547968ccc88d370a89a48c8',
+    sha1: 'e4183c762a738056113e6245ee6c0c690d17b9cf',
     uses: ['keys', 'clock', 'load', 'state'],
     body: `state.forget()
 return { 'done' }`,
   },
   grant: {
-    sha1: '60b7ea3788ef8b72851ac4b61c09d8bf9e284595',
+    sha1: 'c3aa298b0a4113f07f9adccb3983f909e8c3df12',
     uses: ['keys', 'clock', 'grant-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
 local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
@@ -830,7 +854,7 @@ if not state.known then
 state.create(ARGV[4])
 state.enter()
 end
-state.raise_bound(ARGV[4])
+state.raise_bound(state.bound_in(ARGV[4]))
 local function differ(group)
 local isOther = min and (group.min ~= tonumber(min) or group.max ~= tonumber(max) or group.priority ~= tonumber(priority))
 return (isOther or ARGV[4] ~= state.spec) and 1 or 0
@@ -864,7 +888,7 @@ if ticket then tickets.forget(id) end
 return state.done({ 'denied', 'DEADLINE_NEAR', hint, because })
 end
 if ticket then
-ticket.listens = listens
+ticket.listens, ticket.isPassedOver = listens, 0
 tickets.write(ticket)
 else
 if not wait then return state.done({ 'denied', because or 'FULL', hint, '-' }) end
@@ -876,7 +900,7 @@ tickets.keep_alive(id)
 return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: '68a5226d5c6fd97d32c13d824b7ca0fc898c5710',
+    sha1: 'f6d5bfeb0aa9aedcdf22367fb3a11a445ac43fca',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -897,7 +921,7 @@ return state.done({ 'state', state.spec, state.held, protected, state.revoking, 
 state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: '34de34c8f75e1c5de2e1ee4cc5dfefdc5b99bbb9',
+    sha1: 'b260065f0ddfd422ecff764d7d1c9972f5507ad8',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -945,7 +969,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: '2c43d91f0d7c828ac7dde86767d22375c20205e2',
+    sha1: 'a6abb357d0eb548d2a051256bd7293fb4ea50225',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -970,16 +994,20 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   release: {
-    sha1: '07fd8095e7083565a7aa04919a51b34ff1267eac',
+    sha1: 'a0f981e43be10f2237afb52f26e484d5bf17169e',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
+local function may_release(it, itsFence)
+if it.fence == itsFence then return it.holder == holder or it.holder == '?' end
+return itsFence == 0 and it.holder == holder
+end
 local function release(id, itsFence, outcome)
 if not state.known then return 'unknown' end
 if tickets.forget(id) then return 'released' end
 local it = leases.read(id)
-if not it and state.learnUntil > 0 then control.bid_farewell(id) end
-if not it or (it.holder ~= holder and it.holder ~= '?') then return 'unknown' end
-if it.fence ~= itsFence and itsFence ~= 0 then return 'unknown' end
+if it and not may_release(it, itsFence) then return 'unknown' end
+control.bid_farewell(id)
+if not it then return 'unknown' end
 local before = state.probeFailures
 if it.loss > 0 then
 leases.remove_revoking(it)
@@ -995,38 +1023,29 @@ for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: '5aaf7f5414fbf1fa30f25310a8c2ec586f0161a2',
+    sha1: '774c356f313eaa6e690a25a512cf1860d0b6fa81',
     uses: ['keys', 'clock', 'renew-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
-    body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 10
+    body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 11
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
 state.create(ARGV[2])
 state.enter()
 end
 local function registered(at, record)
-local id, session, group = ARGV[at], ARGV[at + 3], width == 10 and ARGV[at + 5] or '-'
-if record or state.learnUntil == 0 or group == '-' or session == '-' or control.has_left(id) then return nil end
-control.restore(ARGV[at + 6], tonumber(ARGV[at + 7]), ARGV[at + 8], tonumber(ARGV[at + 9]))
-return leases.put(id, tonumber(ARGV[at + 1]), holder, groups.of(group, 0, 1000000000, 0, 0), 0, session, state.now + state.protectMs)
-end
-local function take_over(it, name)
-if it.holder ~= '?' then return end
-it.holder = holder
-if width == 5 or name == '-' then return end
-leases.unflag(it)
-groups.change(groups.find(it.group), -1, 0)
-local group = groups.of(name, 0, 1000000000, 0, 0)
-groups.change(group, 1, 0)
-it.group = group.name
+local id, session = ARGV[at], ARGV[at + 3]
+local isBack = width > 5 and ARGV[at + 5] ~= '-' and session ~= '-'
+if record or state.learnUntil == 0 or not isBack or control.has_left(id) then return nil end
+control.bring_back(at)
+local group = groups.of(ARGV[at + 5], 0, 1000000000, 0, 0)
+return leases.put(id, tonumber(ARGV[at + 1]), holder, group, 0, session, state.now + state.protectMs)
 end
 local function renew(at)
 local id, turn, session = ARGV[at], tonumber(ARGV[at + 2]), ARGV[at + 3]
-local it, loss, record = leases.owned(id, holder, tonumber(ARGV[at + 1]))
+local it, loss, record = leases.owned(id, holder, tonumber(ARGV[at + 1]), width > 5 and at or nil)
 it = it or registered(at, record)
 if not it then
 local isForgotten = state.learnUntil > 0 and not record and not control.has_left(id)
 return isForgotten and { 'forgotten' } or { 'lost', loss }
 end
-take_over(it, ARGV[at + 5])
 leases.bind(it, session)
 if turn > it.turn then
 it.turn = turn
@@ -1051,7 +1070,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: '2e534cd318df3244f5dbf894780527a4eb5bba28',
+    sha1: '90dfb577888dcb4277038c1552ffe1205ba8886b',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1069,13 +1088,14 @@ return 'kept'
 end
 if not is_proof(it, seen, server) then return 'kept' end
 leases.remove_revoking(it)
+control.bid_farewell(id)
 return 'settled'
 end
 for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2] == '1', ARGV[i + 3]) end
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: 'e0e89b3a6acc7420323ed080bef0006e87f1a832',
+    sha1: 'faa10af00341b1bb78509f85fa77a6bfa64df3e2',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)

@@ -57,19 +57,22 @@ end
 
 -- A holder with a slower connect raises the bound for all, also for a learning that is under way; every other difference
 -- is only reported.
-function state.raise_bound(text)
-  local bound = string.match(text, '^%d+,%d+,%d+,%d+,(%d+)')
+function state.raise_bound(bound)
   local more = bound - state.connectBoundMs
   if more <= 0 then return end
-  state.read_settings((string.gsub(state.spec, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. bound)))
+  state.read_settings((string.gsub(state.spec, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. whole(bound))))
   if state.learnUntil > 0 then state.learnUntil, state.quietUntil = state.learnUntil + more, state.quietUntil + more end
+end
+
+function state.bound_in(text)
+  return tonumber(string.match(text, '^%d+,%d+,%d+,%d+,(%d+)'))
 end
 
 -- An operator's settings come back; the connect bound may only rise.
 function state.apply_in_force(text)
-  local own = string.format('%.0f', state.connectBoundMs)
+  local own = whole(state.connectBoundMs)
   state.read_settings((string.gsub(text, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. own)))
-  state.raise_bound(text)
+  state.raise_bound(state.bound_in(text))
 end
 
 -- A resource without memory.
@@ -95,4 +98,11 @@ end
 
 function state.room()
   return state.capped() - state.headroom - state.held - state.revoking - state.claims
+end
+
+-- Ms that a connect granted now is put off, so that the database's connect rate holds.
+function state.connect_after()
+  if state.perSecond == 0 then return 0 end
+  local interval = 1000 / state.perSecond
+  return math.max(0, math.ceil(state.tat + interval - state.burst * interval - state.now))
 end
