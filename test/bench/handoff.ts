@@ -34,7 +34,12 @@ const leaseLimiter = async (client: Redis, resource: string): Promise<Limiter> =
   const farewells = new Farewells(holder, new Background(systemClock, () => undefined));
   const wakes = new Wakes(holder);
   const { signal } = new AbortController();
-  const patience = { signal, remainingMs: () => 60_000, note: () => undefined, giveUpBefore: () => undefined };
+  const patience = {
+    signal,
+    remainingMs: () => 60_000,
+    note: () => undefined,
+    giveUpBefore: () => undefined,
+  };
   return {
     use: async (work) => {
       const answer = await new LeaseRequest(holder, farewells, wakes, patience).run();
