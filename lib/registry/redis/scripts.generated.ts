@@ -267,9 +267,9 @@ tickets.serve()
 groups.drop_empty()
 if state.isDue or state.due == 0 then state.due = state.next_due() end
 state.space, state.calm = state.capped() - state.headroom, state.is_calm() and 1 or 0
-local fields = { 'HSET', STATE, ' pulse', struct.pack('<ddddd', state.due, state.now, state.clockAt, state.fence, state.held) }
-local rest = struct.pack('<dddddddddddddddddddddddddddddddddddddddddd', state.calm, state.space, state.revoking, state.waiting, state.claims, state.capacity, state.headroom, state.protectMs, state.idleMs, state.connectBoundMs,
-state.quantumMs, state.dutyMs, state.livenessMs, state.waitersMax, state.claimMs, state.perSecond, state.burst, state.flagged, state.eligible, state.minima, state.groupCount, state.stamp, state.lookMax, state.probeAfter, state.probeFailures, state.epoch, state.learnUntil, state.quietUntil, state.censusUntil, state.censusToken, state.farewells,
+local fields = { 'HSET', STATE, ' pulse', struct.pack('<dddddd', state.due, state.now, state.clockAt, state.fence, state.held, state.groupCount) }
+local rest = struct.pack('<ddddddddddddddddddddddddddddddddddddddddd', state.calm, state.space, state.revoking, state.waiting, state.claims, state.capacity, state.headroom, state.protectMs, state.idleMs, state.connectBoundMs,
+state.quantumMs, state.dutyMs, state.livenessMs, state.waitersMax, state.claimMs, state.perSecond, state.burst, state.flagged, state.eligible, state.minima, state.stamp, state.lookMax, state.probeAfter, state.probeFailures, state.epoch, state.learnUntil, state.quietUntil, state.censusUntil, state.censusToken, state.farewells,
 state.version, state.control, state.pausedUntil, state.foreign, state.staleBelow, state.tat, state.openings, state.openUntil, state.isAuth, state.failures, state.trials)
 if rest ~= loaded[3] then
 fields[5], fields[6] = ' rest', rest
@@ -285,18 +285,27 @@ if state.known then state.enter() end`,
   'grant-fast': `local id, holder, groupName = ARGV[1], ARGV[2], ARGV[3]
 local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec', id, ' g' .. groupName)
 local at = clock()
-if #ARGV < 6 and loaded[6] and not loaded[5] and loaded[4] == ARGV[4] and loaded[1] == '2' then
+if #ARGV < 6 and not loaded[5] and loaded[4] == ARGV[4] and loaded[1] == '2' then
 local calm, space, _, _, _, _, _, protectMs, idleMs = struct.unpack('<ddddddddd', loaded[3])
-local due, now, clockAt, fence, held = struct.unpack('<ddddd', loaded[2])
+local due, now, clockAt, fence, held, groupCount = struct.unpack('<dddddd', loaded[2])
 if at > clockAt then now = now + at - clockAt end
-local taken, _, max = struct.unpack('<ddd', loaded[6])
-if calm == 1 and now < due and held < space and taken < max and call('ZCARD', TIMES) == held then
+local isNew, taken, max = not loaded[6], 0, 1000000000
+if not isNew then
+local _
+taken, _, max = struct.unpack('<ddd', loaded[6])
+end
+if calm == 1 and now < due and held < space and taken < max and call('ZCARD', TIMES) == held
+and (not isNew or groupCount < 64 - 1) then
+if isNew then
+loaded[6], groupCount = struct.pack('<dddddddd', 0, 0, 1000000000, 0, 0, 0, 0, -1), groupCount + 1
+call('HSET', STATE, ' names', (call('HGET', STATE, ' names') or ' ') .. groupName .. ' ')
+end
 fence = math.max(fence + 1, (now - 1767225600000) * 1024)
 local ends = now + protectMs
 if ends + idleMs < due then due = ends + idleMs end
 call('ZADD', TIMES, ends .. '', id)
 call('HSET', STATE, id, struct.pack('<dddBBBsss', fence, 0, now, 0, 0, 0, holder, groupName, '-'),
-' pulse', struct.pack('<ddddd', due, now, at, fence, held + 1),
+' pulse', struct.pack('<dddddd', due, now, at, fence, held + 1, groupCount),
 ' g' .. groupName, struct.pack('<d', taken + 1) .. string.sub(loaded[6], 9))
 return held + 1 < space and fence or -fence
 end
@@ -384,7 +393,7 @@ end
 end
 if not groups.isRenamed then return end
 fields[#fields + 1] = ' names'
-fields[#fields + 1] = table.concat(groups.names, ' ')
+fields[#fields + 1] = ' ' .. table.concat(groups.names, ' ') .. ' '
 end`,
   keys: `local STATE, TIMES = KEYS[1], KEYS[2]
 local call = redis.call`,
@@ -537,16 +546,25 @@ local at = clock()`,
 local at = clock()
 if #ARGV == 4 and loaded[5] and loaded[1] == '2' and (ARGV[4] == 'closed' or ARGV[4] == 'unused') then
 local calm = struct.unpack('<d', loaded[3])
-local due, now, clockAt, top, held = struct.unpack('<ddddd', loaded[2])
+local due, now, clockAt, top, held, groupCount = struct.unpack('<dddddd', loaded[2])
 if at > clockAt then now = now + at - clockAt end
 local fence, _, _, probe, flag, loss, holder, groupName = struct.unpack('<dddBBBsss', loaded[5])
 if calm == 1 and now < due and probe + flag + loss == 0 and holder == ARGV[1] and fence == tonumber(ARGV[3]) then
 local group = call('HGET', STATE, ' g' .. groupName)
-local taken, _, _, _, _, _, version = struct.unpack('<ddddddd', group)
-if taken + version > 1 and call('ZREM', TIMES, ARGV[2]) == 1 then
+local taken, min, _, _, _, _, version = struct.unpack('<ddddddd', group)
+local isLast = taken + version == 1
+if not (isLast and min > 0) and call('ZREM', TIMES, ARGV[2]) == 1 then
+if isLast then
+local names, name = call('HGET', STATE, ' names'), ' ' .. groupName .. ' '
+local from, to = string.find(names, name, 1, true)
+call('HDEL', STATE, ARGV[2], ' g' .. groupName)
+call('HSET', STATE, ' pulse', struct.pack('<dddddd', due, now, at, top, held - 1, groupCount - 1),
+' names', string.sub(names, 1, from) .. string.sub(names, to + 1))
+else
 call('HDEL', STATE, ARGV[2])
-call('HSET', STATE, ' pulse', struct.pack('<ddddd', due, now, at, top, held - 1),
+call('HSET', STATE, ' pulse', struct.pack('<dddddd', due, now, at, top, held - 1, groupCount),
 ' g' .. groupName, struct.pack('<d', taken - 1) .. string.sub(group, 9))
+end
 return 'released'
 end
 end
@@ -579,10 +597,10 @@ return { 'renewed', 0, math.floor(protectMs / 3), dutyMs, outcomes, {}, {}, {} }
 end
 if ARGV[2] == '-' and loaded[1] == '2' then
 local calm, space, _, _, _, _, _, protectMs, _, _, _, dutyMs = struct.unpack('<dddddddddddd', loaded[3])
-local due, now, clockAt, fence, held = struct.unpack('<ddddd', loaded[2])
+local due, now, clockAt, fence, held, groupCount = struct.unpack('<dddddd', loaded[2])
 if at > clockAt then now = now + at - clockAt end
 if calm == 1 and now < due and held < space then
-local reply = renew_all(protectMs, now, struct.pack('<ddddd', due, now, at, fence, held), dutyMs)
+local reply = renew_all(protectMs, now, struct.pack('<dddddd', due, now, at, fence, held, groupCount), dutyMs)
 if reply then return reply end
 end
 end`,
@@ -593,7 +611,7 @@ function state.forget()
 call('DEL', STATE, TIMES)
 end
 if state.known then
-local _, _, _, _, held = struct.unpack('<ddddd', loaded[2])
+local _, _, _, _, held = struct.unpack('<dddddd', loaded[2])
 local _, _, revoking, waiting, claims = struct.unpack('<ddddd', loaded[3])
 state.known = call('ZCARD', TIMES) == held + revoking + 2 * (waiting + claims)
 end
@@ -602,14 +620,14 @@ state.forget()
 loaded = {}
 end
 state.spec = loaded[4]
-state.due, state.now, state.clockAt, state.fence, state.held = struct.unpack('<ddddd', loaded[2] or string.rep('\\0', 40))
+state.due, state.now, state.clockAt, state.fence, state.held, state.groupCount = struct.unpack('<dddddd', loaded[2] or string.rep('\\0', 48))
 state.calm, state.space, state.revoking, state.waiting, state.claims,
 state.capacity, state.headroom, state.protectMs, state.idleMs, state.connectBoundMs, state.quantumMs, state.dutyMs, state.livenessMs, state.waitersMax, state.claimMs, state.perSecond, state.burst,
-state.flagged, state.eligible, state.minima, state.groupCount,
+state.flagged, state.eligible, state.minima,
 state.stamp, state.lookMax, state.probeAfter, state.probeFailures,
 state.epoch, state.learnUntil, state.quietUntil, state.censusUntil, state.censusToken, state.farewells,
 state.version, state.control, state.pausedUntil, state.foreign, state.staleBelow, state.tat,
-state.openings, state.openUntil, state.isAuth, state.failures, state.trials = struct.unpack('<dddddddddddddddddddddddddddddddddddddddddd', loaded[3] or string.rep('\\0', 336))
+state.openings, state.openUntil, state.isAuth, state.failures, state.trials = struct.unpack('<ddddddddddddddddddddddddddddddddddddddddd', loaded[3] or string.rep('\\0', 328))
 local CONTROLS = { [0] = 'open', 'paused', 'draining' }
 local function whole(value)
 return string.format('%.0f', value)
@@ -777,7 +795,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: '1f18b1230f1e3e7811422cc37f6fc37e8e7205c6',
+    sha1: '79434e999e443a2d82bc1a024bf4ea0aee477301',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -807,7 +825,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: 'b97c48713b468c31b25510f0ace13aad543aeaa2',
+    sha1: '0bc7d85720415b3f2127cbf1a7816882f0e5d4fb',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 local isLast = tonumber(ARGV[2]) > 0 and tonumber(ARGV[2]) == state.censusToken
@@ -826,7 +844,7 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: '6eb5a87309dd1395b43a663f33dba2147c740b58',
+    sha1: '07deddf733973d4bc58d216241beec8bc074586a',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
@@ -838,13 +856,13 @@ if ARGV[2] == '1' then control.end_learning() end
 return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, state.learnUntil - state.now) })`,
   },
   forget: {
-    sha1: 'e4183c762a738056113e6245ee6c0c690d17b9cf',
+    sha1: '6cedeb970103d2441f93fc458c021185a93f66ce',
     uses: ['keys', 'clock', 'load', 'state'],
     body: `state.forget()
 return { 'done' }`,
   },
   grant: {
-    sha1: '03a46426ea41bb52f9b881fd74be53d663e0d1cb',
+    sha1: '2dd7c7352d94c5a87aef153d5cfd09d832b334c1',
     uses: ['keys', 'clock', 'grant-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
 local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
@@ -899,7 +917,7 @@ tickets.keep_alive(id)
 return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: 'dd6971c5d18f48be1fa51146c9a58982b8ff2ef8',
+    sha1: '85c4d8986967ba0c94d3a0afdbe64f5f19ee5530',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -920,7 +938,7 @@ return state.done({ 'state', state.spec, state.held, protected, state.revoking, 
 state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: '5bad8d15e1e3438af51cdf61373fba66b2b45088',
+    sha1: '75509d27d5a06361ebd08e6421fa85691b571a0b',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -968,7 +986,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: 'fceee28e73a3c4c1a449604d6d90c4df51ba7e03',
+    sha1: '1677a2ececbe0b9ab260ae17ecd45277f5cf17c4',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -993,7 +1011,7 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   release: {
-    sha1: 'a95b171b4c737bf49a134ff27356ea6011d56c83',
+    sha1: 'a6de412f28feddd87c66d05b544a9a46fd226df1',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function may_release(it, itsFence)
@@ -1022,7 +1040,7 @@ for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: '328f7d8cd196dae01d2e7acb0ce2a2510803606a',
+    sha1: '40a41fc67e21668404bcd74836dbdc1d5f3360e1',
     uses: ['keys', 'clock', 'renew-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 11
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
@@ -1069,7 +1087,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: '7c81ae2d6334a8222f1fabeaa3900fe804ade6c1',
+    sha1: '62d7567f7f8e9613427827fb3d2c8f61ee12415e',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1094,7 +1112,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: '1fe9833a327ee6416cfcdccd9e65e4b9ad33b43a',
+    sha1: '2ca5199ed01fa25f38be84d9f7bdbf262d019f3c',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)

@@ -29,6 +29,7 @@ local WINDOW, FAILURES, MEMORY, TRIALS = 10000, 3, 8, 2
 local OPEN_FOR, OPEN_FOR_MAX, AUTH_FOR, AUTH_FOR_MAX = 500, 15000, 2000, 60000
 -- Layouts. A lease: fence, turn, granted at; probe, flag, loss; holder, group, session ('-': none). A revoking one goes on:
 -- revoked at, look at, end at.
-local PULSE, REST = '<ddddd', '<dddddddddddddddddddddddddddddddddddddddddd'
+local PULSE, REST = '<dddddd', '<ddddddddddddddddddddddddddddddddddddddddd'
 local LEASE, LEASE_END, GROUP, TICKET = '<dddBBBsss', '<ddd', '<dddddddd', '<dBBss'
+local OTHERS, NO_MAX = '~', 1000000000
 local call = redis.call

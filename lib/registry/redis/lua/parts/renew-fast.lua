@@ -31,10 +31,10 @@ end
 
 if ARGV[2] == '-' and loaded[1] == LAYOUT then
   local calm, space, _, _, _, _, _, protectMs, _, _, _, dutyMs = struct.unpack('<dddddddddddd', loaded[3])
-  local due, now, clockAt, fence, held = struct.unpack(PULSE, loaded[2])
+  local due, now, clockAt, fence, held, groupCount = struct.unpack(PULSE, loaded[2])
   if at > clockAt then now = now + at - clockAt end
   if calm == 1 and now < due and held < space then
-    local reply = renew_all(protectMs, now, struct.pack(PULSE, due, now, at, fence, held), dutyMs)
+    local reply = renew_all(protectMs, now, struct.pack(PULSE, due, now, at, fence, held, groupCount), dutyMs)
     if reply then return reply end
   end
 end

@@ -18,14 +18,14 @@ if loaded[1] and not state.known then
   loaded = {}
 end
 state.spec = loaded[4]
-state.due, state.now, state.clockAt, state.fence, state.held = struct.unpack(PULSE, loaded[2] or string.rep('\0', 40))
+state.due, state.now, state.clockAt, state.fence, state.held, state.groupCount = struct.unpack(PULSE, loaded[2] or string.rep('\0', 48))
 state.calm, state.space, state.revoking, state.waiting, state.claims,
   state.capacity, state.headroom, state.protectMs, state.idleMs, state.connectBoundMs, state.quantumMs, state.dutyMs, state.livenessMs, state.waitersMax, state.claimMs, state.perSecond, state.burst,
-  state.flagged, state.eligible, state.minima, state.groupCount,
+  state.flagged, state.eligible, state.minima,
   state.stamp, state.lookMax, state.probeAfter, state.probeFailures,
   state.epoch, state.learnUntil, state.quietUntil, state.censusUntil, state.censusToken, state.farewells,
   state.version, state.control, state.pausedUntil, state.foreign, state.staleBelow, state.tat,
-  state.openings, state.openUntil, state.isAuth, state.failures, state.trials = struct.unpack(REST, loaded[3] or string.rep('\0', 336))
+  state.openings, state.openUntil, state.isAuth, state.failures, state.trials = struct.unpack(REST, loaded[3] or string.rep('\0', 328))
 local OPEN, PAUSED, DRAINING = 0, 1, 2
 local CONTROLS = { [0] = 'open', 'paused', 'draining' }
 
