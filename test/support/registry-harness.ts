@@ -8,6 +8,7 @@ import { keysOf, namespaceTag } from '../../lib/registry/redis/keys.ts';
 import { scriptedRegistry } from '../../lib/registry/redis/redis-registry.ts';
 import { PARTS, SCRIPTS } from '../../lib/registry/redis/scripts.generated.ts';
 import type { ScriptName, ScriptSet } from '../../lib/registry/redis/scripts.ts';
+import type { HearingClient } from '../../lib/registry/redis/wake-channel.ts';
 import type {
   CensusDuty,
   Duty,
@@ -98,6 +99,12 @@ class ClockSetter implements ScriptClient {
 
   duplicate(options: object): unknown {
     return (this.#client as Redis6).duplicate(options);
+  }
+
+  /** Only a cluster has any. */
+  get nodes(): HearingClient['nodes'] {
+    const client = this.#client;
+    return 'nodes' in client ? (role) => client.nodes(role) : undefined;
   }
 
   forget(): void {
