@@ -83,9 +83,12 @@ class ClockSetter implements ScriptClient {
   clockMs = START_MS;
   readonly #client: Redis6 | Cluster;
   readonly #told = new Map<string, number>();
+  /** Only a cluster has any. */
+  readonly nodes?: NonNullable<HearingClient['nodes']>;
 
   constructor(client: Redis6 | Cluster) {
     this.#client = client;
+    if ('nodes' in client) this.nodes = (role) => client.nodes(role);
   }
 
   evalsha(sha1: string, keyCount: number, ...args: string[]): Promise<unknown> {
@@ -99,12 +102,6 @@ class ClockSetter implements ScriptClient {
 
   duplicate(options: object): unknown {
     return (this.#client as Redis6).duplicate(options);
-  }
-
-  /** Only a cluster has any. */
-  get nodes(): HearingClient['nodes'] {
-    const client = this.#client;
-    return 'nodes' in client ? (role) => client.nodes(role) : undefined;
   }
 
   forget(): void {
