@@ -149,7 +149,7 @@ export class CommandSource {
       ticketLivenessMs: 1_500,
       waitersMax: random.whole(1, 6),
       claimMs: random.pick([100, 1_000]),
-      connectsPerSecond: random.pick([0, 0, 0, 1, 7]),
+      connectsPerSecond: this.#weights === HURRIED ? 1 : random.pick([0, 0, 0, 1, 7]),
       connectBurst: random.whole(1, 3),
     };
   }

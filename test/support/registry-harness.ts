@@ -8,6 +8,7 @@ import { keysOf, namespaceTag } from '../../lib/registry/redis/keys.ts';
 import { scriptedRegistry } from '../../lib/registry/redis/redis-registry.ts';
 import { PARTS, SCRIPTS } from '../../lib/registry/redis/scripts.generated.ts';
 import type { ScriptName, ScriptSet } from '../../lib/registry/redis/scripts.ts';
+import type { HearingClient } from '../../lib/registry/redis/wake-channel.ts';
 import type {
   CensusDuty,
   Duty,
@@ -82,9 +83,12 @@ class ClockSetter implements ScriptClient {
   clockMs = START_MS;
   readonly #client: Redis6 | Cluster;
   readonly #told = new Map<string, number>();
+  /** Only a cluster has any. */
+  readonly nodes?: NonNullable<HearingClient['nodes']>;
 
   constructor(client: Redis6 | Cluster) {
     this.#client = client;
+    if ('nodes' in client) this.nodes = (role) => client.nodes(role);
   }
 
   evalsha(sha1: string, keyCount: number, ...args: string[]): Promise<unknown> {

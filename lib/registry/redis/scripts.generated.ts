@@ -268,11 +268,16 @@ tickets.serve()
 groups.drop_empty()
 if state.isDue or state.due == 0 then state.due = state.next_due() end
 state.space, state.calm = state.capped() - state.headroom, state.is_calm() and 1 or 0
-local fields = { 'HSET', STATE, ' pulse', struct.pack('<ddddd', state.due, state.now, state.clockAt, state.fence, state.held) }
-local rest = struct.pack('<dddddddddddddddddddddddddddddddddddddddddd', state.calm, state.space, state.revoking, state.waiting, state.claims, state.capacity, state.headroom, state.protectMs, state.idleMs, state.connectBoundMs,
-state.quantumMs, state.dutyMs, state.livenessMs, state.waitersMax, state.claimMs, state.perSecond, state.burst, state.flagged, state.eligible, state.minima, state.groupCount, state.stamp, state.lookMax, state.probeAfter, state.probeFailures, state.epoch, state.learnUntil, state.quietUntil, state.censusUntil, state.censusToken, state.farewells,
-state.version, state.control, state.pausedUntil, state.foreign, state.staleBelow, state.tat, state.openings, state.openUntil, state.isAuth, state.failures, state.trials)
-if rest ~= loaded[3] then
+local fields = { 'HSET', STATE, ' pulse', struct.pack('<ddddddddddd', state.calm, state.space, state.protectMs, state.idleMs, state.dutyMs,
+state.due, state.now, state.clockAt, state.fence, state.held, state.groupCount) }
+local rest = struct.pack('<dddddddddddddddddddddddddddddddddddd', state.revoking, state.waiting, state.claims,
+state.capacity, state.headroom, state.connectBoundMs, state.quantumMs, state.livenessMs, state.waitersMax, state.claimMs,
+state.perSecond, state.burst, state.flagged, state.eligible, state.minima,
+state.stamp, state.lookMax, state.probeAfter, state.probeFailures,
+state.epoch, state.learnUntil, state.quietUntil, state.censusUntil, state.censusToken, state.farewells,
+state.version, state.control, state.pausedUntil, state.foreign, state.staleBelow, state.tat,
+state.openings, state.openUntil, state.isAuth, state.failures, state.trials)
+if rest ~= cold[1] then
 fields[5], fields[6] = ' rest', rest
 end
 groups.save(fields)
@@ -284,21 +289,29 @@ return reply
 end
 if state.known then state.enter() end`,
   'grant-fast': `local id, holder, groupName = ARGV[1], ARGV[2], ARGV[3]
-local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec', id, ' g' .. groupName)
+local loaded = call('HMGET', STATE, 'schema', ' pulse', ' spec', id, ' g' .. groupName)
 local at = clock()
-if #ARGV < 6 and loaded[6] and not loaded[5] and loaded[4] == ARGV[4] and loaded[1] == '2' then
-local calm, space, _, _, _, _, _, protectMs, idleMs = struct.unpack('<ddddddddd', loaded[3])
-local due, now, clockAt, fence, held = struct.unpack('<ddddd', loaded[2])
+if #ARGV < 6 and not loaded[4] and loaded[3] == ARGV[4] and loaded[1] == '2' then
+local calm, space, protectMs, idleMs, dutyMs, due, now, clockAt, fence, held, groupCount = struct.unpack('<ddddddddddd', loaded[2])
 if at > clockAt then now = now + at - clockAt end
-local taken, _, max = struct.unpack('<ddd', loaded[6])
-if calm == 1 and now < due and held < space and taken < max and call('ZCARD', TIMES) == held then
+local isNew, taken, max = not loaded[5], 0, 1000000000
+if not isNew then
+local _
+taken, _, max = struct.unpack('<ddd', loaded[5])
+end
+if calm == 1 and now < due and held < space and taken < max and call('ZCARD', TIMES) == held
+and (not isNew or groupCount < 64 - 1) then
+if isNew then
+loaded[5], groupCount = struct.pack('<dddddddd', 0, 0, 1000000000, 0, 0, 0, 0, -1), groupCount + 1
+call('HSET', STATE, ' names', (call('HGET', STATE, ' names') or ' ') .. groupName .. ' ')
+end
 fence = math.max(fence + 1, (now - 1767225600000) * 1024)
 local ends = now + protectMs
 if ends + idleMs < due then due = ends + idleMs end
 call('ZADD', TIMES, ends .. '', id)
 call('HSET', STATE, id, struct.pack('<dddBBBsss', fence, 0, now, 0, 0, 0, holder, groupName, '-'),
-' pulse', struct.pack('<ddddd', due, now, at, fence, held + 1),
-' g' .. groupName, struct.pack('<d', taken + 1) .. string.sub(loaded[6], 9))
+' pulse', struct.pack('<ddddddddddd', calm, space, protectMs, idleMs, dutyMs, due, now, at, fence, held + 1, groupCount),
+' g' .. groupName, struct.pack('<d', taken + 1) .. string.sub(loaded[5], 9))
 return held + 1 < space and fence or -fence
 end
 end`,
@@ -385,7 +398,7 @@ end
 end
 if not groups.isRenamed then return end
 fields[#fields + 1] = ' names'
-fields[#fields + 1] = table.concat(groups.names, ' ')
+fields[#fields + 1] = ' ' .. table.concat(groups.names, ' ') .. ' '
 end`,
   keys: `local STATE, TIMES = KEYS[1], KEYS[2]
 local call = redis.call`,
@@ -532,27 +545,35 @@ local longest = math.floor(state.protectMs / 3)
 if state.waiting == 0 then return longest end
 return math.min(longest, math.max(math.floor(state.protectMs / 20), math.ceil(state.held * 1000 / 1000)))
 end`,
-  load: `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec')
+  load: `local loaded = call('HMGET', STATE, 'schema', ' pulse')
 local at = clock()`,
-  'release-fast': `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec', ARGV[2])
+  'release-fast': `local loaded = call('HMGET', STATE, 'schema', ' pulse', ARGV[2])
 local at = clock()
-if #ARGV == 4 and loaded[5] and loaded[1] == '2' and (ARGV[4] == 'closed' or ARGV[4] == 'unused') then
-local calm = struct.unpack('<d', loaded[3])
-local due, now, clockAt, top, held = struct.unpack('<ddddd', loaded[2])
+if #ARGV == 4 and loaded[3] and loaded[1] == '2' and (ARGV[4] == 'closed' or ARGV[4] == 'unused') then
+local calm, space, protectMs, idleMs, dutyMs, due, now, clockAt, top, held, groupCount = struct.unpack('<ddddddddddd', loaded[2])
 if at > clockAt then now = now + at - clockAt end
-local fence, _, _, probe, flag, loss, holder, groupName = struct.unpack('<dddBBBsss', loaded[5])
+local fence, _, _, probe, flag, loss, holder, groupName = struct.unpack('<dddBBBsss', loaded[3])
 if calm == 1 and now < due and probe + flag + loss == 0 and holder == ARGV[1] and fence == tonumber(ARGV[3]) then
 local group = call('HGET', STATE, ' g' .. groupName)
-local taken, _, _, _, _, _, version = struct.unpack('<ddddddd', group)
-if taken + version > 1 and call('ZREM', TIMES, ARGV[2]) == 1 then
+local taken, min, _, _, _, _, version = struct.unpack('<ddddddd', group)
+local isLast = taken + version == 1
+if not (isLast and min > 0) and call('ZREM', TIMES, ARGV[2]) == 1 then
+if isLast then
+local names, name = call('HGET', STATE, ' names'), ' ' .. groupName .. ' '
+local from, to = string.find(names, name, 1, true)
+call('HDEL', STATE, ARGV[2], ' g' .. groupName)
+call('HSET', STATE, ' pulse', struct.pack('<ddddddddddd', calm, space, protectMs, idleMs, dutyMs, due, now, at, top, held - 1, groupCount - 1),
+' names', string.sub(names, 1, from) .. string.sub(names, to + 1))
+else
 call('HDEL', STATE, ARGV[2])
-call('HSET', STATE, ' pulse', struct.pack('<ddddd', due, now, at, top, held - 1),
+call('HSET', STATE, ' pulse', struct.pack('<ddddddddddd', calm, space, protectMs, idleMs, dutyMs, due, now, at, top, held - 1, groupCount),
 ' g' .. groupName, struct.pack('<d', taken - 1) .. string.sub(group, 9))
+end
 return 'released'
 end
 end
 end`,
-  'renew-fast': `local fields = { 'HMGET', STATE, 'schema', ' pulse', ' rest', ' spec' }
+  'renew-fast': `local fields = { 'HMGET', STATE, 'schema', ' pulse' }
 if ARGV[2] == '-' then
 for i = 3, #ARGV, 5 do fields[#fields + 1] = ARGV[i] end
 end
@@ -561,7 +582,7 @@ local at = clock()
 local function renew_all(protectMs, now, pulse, dutyMs)
 local times, records, outcomes, seen = { 'ZADD', TIMES }, { 'HSET', STATE }, {}, {}
 for i = 3, #ARGV, 5 do
-local id, text = ARGV[i], loaded[4 + (i + 2) / 5]
+local id, text = ARGV[i], loaded[2 + (i + 2) / 5]
 if not text or seen[id] then return nil end
 seen[id] = true
 local fence, turn, grantedAt, probe, flag, loss, holder, group, session = struct.unpack('<dddBBBsss', text)
@@ -579,11 +600,10 @@ call(unpack(records))
 return { 'renewed', 0, math.floor(protectMs / 3), dutyMs, outcomes, {}, {}, {} }
 end
 if ARGV[2] == '-' and loaded[1] == '2' then
-local calm, space, _, _, _, _, _, protectMs, _, _, _, dutyMs = struct.unpack('<dddddddddddd', loaded[3])
-local due, now, clockAt, fence, held = struct.unpack('<ddddd', loaded[2])
+local calm, space, protectMs, idleMs, dutyMs, due, now, clockAt, fence, held, groupCount = struct.unpack('<ddddddddddd', loaded[2])
 if at > clockAt then now = now + at - clockAt end
 if calm == 1 and now < due and held < space then
-local reply = renew_all(protectMs, now, struct.pack('<ddddd', due, now, at, fence, held), dutyMs)
+local reply = renew_all(protectMs, now, struct.pack('<ddddddddddd', calm, space, protectMs, idleMs, dutyMs, due, now, at, fence, held, groupCount), dutyMs)
 if reply then return reply end
 end
 end`,
@@ -593,24 +613,26 @@ state.known = loaded[1] == '2'
 function state.forget()
 call('DEL', STATE, TIMES)
 end
+local cold = state.known and call('HMGET', STATE, ' rest', ' spec') or {}
 if state.known then
-local _, _, _, _, held = struct.unpack('<ddddd', loaded[2])
-local _, _, revoking, waiting, claims = struct.unpack('<ddddd', loaded[3])
+local _, _, _, _, _, _, _, _, _, held = struct.unpack('<ddddddddddd', loaded[2])
+local revoking, waiting, claims = struct.unpack('<ddd', cold[1])
 state.known = call('ZCARD', TIMES) == held + revoking + 2 * (waiting + claims)
 end
 if loaded[1] and not state.known then
 state.forget()
-loaded = {}
+loaded, cold = {}, {}
 end
-state.spec = loaded[4]
-state.due, state.now, state.clockAt, state.fence, state.held = struct.unpack('<ddddd', loaded[2] or string.rep('\\0', 40))
-state.calm, state.space, state.revoking, state.waiting, state.claims,
-state.capacity, state.headroom, state.protectMs, state.idleMs, state.connectBoundMs, state.quantumMs, state.dutyMs, state.livenessMs, state.waitersMax, state.claimMs, state.perSecond, state.burst,
-state.flagged, state.eligible, state.minima, state.groupCount,
+state.spec = cold[2]
+state.calm, state.space, state.protectMs, state.idleMs, state.dutyMs,
+state.due, state.now, state.clockAt, state.fence, state.held, state.groupCount = struct.unpack('<ddddddddddd', loaded[2] or string.rep('\\0', 88))
+state.revoking, state.waiting, state.claims,
+state.capacity, state.headroom, state.connectBoundMs, state.quantumMs, state.livenessMs, state.waitersMax, state.claimMs,
+state.perSecond, state.burst, state.flagged, state.eligible, state.minima,
 state.stamp, state.lookMax, state.probeAfter, state.probeFailures,
 state.epoch, state.learnUntil, state.quietUntil, state.censusUntil, state.censusToken, state.farewells,
 state.version, state.control, state.pausedUntil, state.foreign, state.staleBelow, state.tat,
-state.openings, state.openUntil, state.isAuth, state.failures, state.trials = struct.unpack('<dddddddddddddddddddddddddddddddddddddddddd', loaded[3] or string.rep('\\0', 336))
+state.openings, state.openUntil, state.isAuth, state.failures, state.trials = struct.unpack('<dddddddddddddddddddddddddddddddddddd', cold[1] or string.rep('\\0', 288))
 local CONTROLS = { [0] = 'open', 'paused', 'draining' }
 local function whole(value)
 return string.format('%.0f', value)
@@ -782,7 +804,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: '570c09c970eaca3c1fbdc17460b9f8cc4804cb76',
+    sha1: 'e630f4122e20be81e68c3768424c35167d1b78c1',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -812,7 +834,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: 'b586a67e3a73dc2016653af532942c8f5c3768ca',
+    sha1: 'f83620bac5709f4884b2c29f5b331633161b4634',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 local isLast = tonumber(ARGV[2]) > 0 and tonumber(ARGV[2]) == state.censusToken
@@ -831,7 +853,7 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: '00dcb982859baab26e6e6b9da6cec0faaf424f51',
+    sha1: '790554edef6527aaecf470074c1fde176bb3bef9',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
@@ -843,13 +865,13 @@ if ARGV[2] == '1' then control.end_learning() end
 return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, state.learnUntil - state.now) })`,
   },
   forget: {
-    sha1: '63ffde6b9cf46e2dd3069b8641840fb5f3e171e1',
+    sha1: 'fa03ea121815d9cdbca6bbcd1c524692e2b61507',
     uses: ['keys', 'clock', 'load', 'state'],
     body: `state.forget()
 return { 'done' }`,
   },
   grant: {
-    sha1: 'daa52cef164e74dcb0f6b44af9172b6d623fff98',
+    sha1: '2399702ab800b849aadec4c55b6757f11dc62b52',
     uses: ['keys', 'clock', 'grant-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
 local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
@@ -904,7 +926,7 @@ tickets.keep_alive(id)
 return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: '0b9c1a29f2664df2c4297f4e49b55c215469eb66',
+    sha1: '6aef7d87db3090c8939ff76ed1b75095b68c636d',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -925,7 +947,7 @@ return state.done({ 'state', state.spec, state.held, protected, state.revoking, 
 state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: '52514a163d3277dc490f534cae6f33e2ac43400c',
+    sha1: 'b1c07eeb0a388ef4abbd721946d2b0a3d4d73a1d',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -973,7 +995,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: 'ef464a2431ee01d7ef18bd70e1707ce7d6a405d4',
+    sha1: 'a1548eda34cc009c3f514a5b7512f1e2b59b4dde',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -998,7 +1020,7 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   release: {
-    sha1: '276d9349ae00e06a717979662ebd823fc1222774',
+    sha1: 'c3de7181bb2a00c87d1db1dad4f85ce791b45ab3',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function may_release(it, itsFence)
@@ -1027,7 +1049,7 @@ for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: '7de1071a3a82c8fac8065d0af7684003762980f3',
+    sha1: '49788fed03fab32b64a2e305ba4e3d7fdee887bf',
     uses: ['keys', 'clock', 'renew-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 11
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
@@ -1074,7 +1096,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: '27313c43352a8afa9ad15cf96bdca06dfcf6858d',
+    sha1: '199476e890dc4fc51927f0ade9e5e4ff2c10bfc6',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1099,7 +1121,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: '195f16f3e0fc7a899106a552171828577ddd9dd1',
+    sha1: 'baa4e43452d29240e527949abedb6a27bc7ff81c',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)

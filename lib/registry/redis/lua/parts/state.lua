@@ -8,24 +8,26 @@ function state.forget()
 end
 
 -- Half a memory is no memory (L15): what the counters say must be there.
+local cold = state.known and call('HMGET', STATE, ' rest', ' spec') or {}
 if state.known then
-  local _, _, _, _, held = struct.unpack(PULSE, loaded[2])
-  local _, _, revoking, waiting, claims = struct.unpack('<ddddd', loaded[3])
+  local _, _, _, _, _, _, _, _, _, held = struct.unpack(PULSE, loaded[2])
+  local revoking, waiting, claims = struct.unpack('<ddd', cold[1])
   state.known = call('ZCARD', TIMES) == held + revoking + 2 * (waiting + claims)
 end
 if loaded[1] and not state.known then
   state.forget()
-  loaded = {}
+  loaded, cold = {}, {}
 end
-state.spec = loaded[4]
-state.due, state.now, state.clockAt, state.fence, state.held = struct.unpack(PULSE, loaded[2] or string.rep('\0', 40))
-state.calm, state.space, state.revoking, state.waiting, state.claims,
-  state.capacity, state.headroom, state.protectMs, state.idleMs, state.connectBoundMs, state.quantumMs, state.dutyMs, state.livenessMs, state.waitersMax, state.claimMs, state.perSecond, state.burst,
-  state.flagged, state.eligible, state.minima, state.groupCount,
+state.spec = cold[2]
+state.calm, state.space, state.protectMs, state.idleMs, state.dutyMs,
+  state.due, state.now, state.clockAt, state.fence, state.held, state.groupCount = struct.unpack(PULSE, loaded[2] or string.rep('\0', 88))
+state.revoking, state.waiting, state.claims,
+  state.capacity, state.headroom, state.connectBoundMs, state.quantumMs, state.livenessMs, state.waitersMax, state.claimMs,
+  state.perSecond, state.burst, state.flagged, state.eligible, state.minima,
   state.stamp, state.lookMax, state.probeAfter, state.probeFailures,
   state.epoch, state.learnUntil, state.quietUntil, state.censusUntil, state.censusToken, state.farewells,
   state.version, state.control, state.pausedUntil, state.foreign, state.staleBelow, state.tat,
-  state.openings, state.openUntil, state.isAuth, state.failures, state.trials = struct.unpack(REST, loaded[3] or string.rep('\0', 336))
+  state.openings, state.openUntil, state.isAuth, state.failures, state.trials = struct.unpack(REST, cold[1] or string.rep('\0', 288))
 local OPEN, PAUSED, DRAINING = 0, 1, 2
 local CONTROLS = { [0] = 'open', 'paused', 'draining' }
 
