@@ -202,10 +202,15 @@ export class LeaseBook {
       this.expired += 1;
     }
     this.tickets.reap(this.now, limit);
-    const isDraining = this.control.control === 'draining';
-    const surplus = isDraining ? this.held.size : this.debt - this.dead.size;
-    for (const id of this.protectedUntil.upTo(this.now, Math.max(0, Math.min(limit, surplus))))
+    for (const id of this.protectedUntil.upTo(this.now, Math.max(0, Math.min(limit, this.#surplus))))
       this.revoke(id, 'revoked');
+  }
+
+  /** Leases that go as soon as they are unprotected, for nobody: without their headroom back no waiter could overlap with one. */
+  get #surplus(): number {
+    if (this.control.control === 'draining') return this.held.size;
+    const intoHeadroom = this.held.size - (this.cap - this.settings.headroom);
+    return Math.max(this.debt - this.dead.size, this.groups.waiting > 0 ? intoHeadroom : 0);
   }
 
   /** Last step of every transition. */

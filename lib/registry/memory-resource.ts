@@ -102,7 +102,8 @@ export class MemoryResource {
       // A connect that was put off keeps what it was given.
       const until = Math.max(book.now + book.settings.protectMs, book.protectedUntil.score(lease.id) ?? 0);
       book.protectedUntil.set(lease.id, until);
-      if (item.idle) book.flagIfWanted(lease);
+      // A busy holder never parks, but is to reconnect all the same: it gives up what it is told here when it is given back.
+      if (item.idle || lease.fence < book.control.staleBelow) book.flagIfWanted(lease);
     }
     return { kind: 'held', protectMs: book.remainingMs(lease.id), yield: lease.isFlagged };
   }

@@ -69,7 +69,13 @@ describe('the decision to grant', () => {
     ['a poll takes room past tickets', { held: 7, ahead: 10, isPoll: true }, 'room'],
     ['but not past room + capacity of them', { held: 7, ahead: 11, isPoll: true }, 'none'],
     ['and not without room', { held: 8, ahead: 0, isPoll: true }, 'none'],
-    ['a poll revokes only as the best', { held: 8, ahead: 1, isPoll: true, hasRevocable: true }, 'none'],
+    [
+      'a poll revokes past as many as have a place below the capacity',
+      { held: 8, ahead: 1, isPoll: true, hasRevocable: true },
+      'revoke',
+    ],
+    ['and past no more', { held: 8, ahead: 2, isPoll: true, hasRevocable: true }, 'none'],
+    ['a newcomer revokes only as the best', { held: 8, ahead: 1, hasRevocable: true }, 'none'],
     ['the best poll revokes', { held: 8, ahead: 0, isPoll: true, hasRevocable: true }, 'revoke'],
     ['a claim is its room, past any ticket', { held: 7, claims: 1, hasClaim: true, ahead: 99 }, 'room'],
     [
@@ -120,7 +126,9 @@ describe('the decision to grant', () => {
       counts[admission] += 1;
       const room = view.cap - view.settings.headroom - view.held - view.revoking - view.claims;
       const isBarging = !isPoll && ahead >= Math.max(1, room) && admission !== 'none';
-      const isPassing = ahead > 0 && admission !== 'none' && admission !== 'room';
+      const places = view.cap - view.held - view.revoking - view.claims;
+      const isOverlap = admission === 'takeover' || admission === 'revoke';
+      const isPassing = isOverlap ? ahead >= (isPoll ? places : 1) : admission === 'probe' && ahead > 0;
       const isBeyond = !isWithinShare && !hasClaim && admission !== 'revoke' && admission !== 'none';
       const isForNothing =
         (admission === 'takeover' && !view.hasFreeDuty) || (admission === 'revoke' && !view.hasRevocable);

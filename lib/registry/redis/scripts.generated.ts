@@ -45,12 +45,13 @@ function admit.decide(own, older, ahead, ticket)
 local free, isWithin = state.room(), own.taken + older < own.max
 if ticket and tickets.has_claim(ticket.id) and state.count() + state.claims <= state.capped() then return 'room' end
 if free > 0 and isWithin and ahead < (ticket and free + state.capacity or free) then return 'room' end
-if ahead > 0 then return nil end
-if state.count() + state.claims < state.capped() then
+local places = state.capped() - state.count() - state.claims
+if places > 0 and ahead < (ticket and places or 1) then
 if isWithin and state.revoking > 0 and #state.members(8796093022208, state.now, 1) > 0 then return 'takeover' end
 local victim = admit.victim_for(own)
 if victim then return 'revoke', victim end
 end
+if ahead > 0 then return nil end
 return isWithin and admit.may_probe() and 'probe' or nil
 end
 function admit.census_for(id, wait)
@@ -519,7 +520,9 @@ state.expired = state.expired + 1
 end
 end
 if state.now >= state.due then tickets.reap(limit) end
-local surplus = math.min(limit, state.control == 2 and state.held or state.debt() - state.revoking)
+local surplus = state.control == 2 and state.held or math.max(state.debt() - state.revoking,
+state.waiting > 0 and state.held - (state.capped() - state.headroom) or 0)
+surplus = math.min(limit, surplus)
 if surplus <= 0 then return end
 for _, id in ipairs(state.members(0, state.now, surplus)) do leases.revoke(leases.read(id), 'revoked') end
 end
@@ -804,7 +807,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: 'e630f4122e20be81e68c3768424c35167d1b78c1',
+    sha1: 'dce88898f2e8b97766e41a52714edddfa5d24403',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -834,7 +837,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: 'f83620bac5709f4884b2c29f5b331633161b4634',
+    sha1: '80df2b01f0a0dbf598954ffd9564aa8d213cdc4c',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 local isLast = tonumber(ARGV[2]) > 0 and tonumber(ARGV[2]) == state.censusToken
@@ -853,7 +856,7 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: '790554edef6527aaecf470074c1fde176bb3bef9',
+    sha1: '535a0ad2201a92781f7d51a98980171f78c84a6c',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
@@ -871,7 +874,7 @@ return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, 
 return { 'done' }`,
   },
   grant: {
-    sha1: '2399702ab800b849aadec4c55b6757f11dc62b52',
+    sha1: '71d5d7d7456ab80c29a72e25a160713eb47d1f44',
     uses: ['keys', 'clock', 'grant-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
 local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
@@ -926,7 +929,7 @@ tickets.keep_alive(id)
 return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: '6aef7d87db3090c8939ff76ed1b75095b68c636d',
+    sha1: '821fdfbbf6f481d056b83cfc2249ea6d2bf210b3',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -947,7 +950,7 @@ return state.done({ 'state', state.spec, state.held, protected, state.revoking, 
 state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: 'b1c07eeb0a388ef4abbd721946d2b0a3d4d73a1d',
+    sha1: 'dd8eb0bf1b65b2ddaa53f6c361490479ea24a3c2',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -995,7 +998,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: 'a1548eda34cc009c3f514a5b7512f1e2b59b4dde',
+    sha1: '2e40df7afe53d2b9c3400874d53ed5cf527fda95',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -1020,7 +1023,7 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   release: {
-    sha1: 'c3de7181bb2a00c87d1db1dad4f85ce791b45ab3',
+    sha1: 'ac080cd6cba7271ae84cdd7818e4e92cb325dfb7',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function may_release(it, itsFence)
@@ -1049,7 +1052,7 @@ for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: '49788fed03fab32b64a2e305ba4e3d7fdee887bf',
+    sha1: 'ee799d079e1c3f932fce3c81056b6e38a4205127',
     uses: ['keys', 'clock', 'renew-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 11
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
@@ -1077,7 +1080,7 @@ if turn > it.turn then
 it.turn = turn
 leases.unflag(it)
 leases.protect(id, math.max(state.now + state.protectMs, leases.ends_of(id)))
-if ARGV[at + 4] == '1' then leases.flag_if_wanted(it) end
+if ARGV[at + 4] == '1' or it.fence < state.staleBelow then leases.flag_if_wanted(it) end
 end
 leases.write(it)
 anyHeld = true
@@ -1096,7 +1099,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: '199476e890dc4fc51927f0ade9e5e4ff2c10bfc6',
+    sha1: '9a960b7dbc07511a143b56bdbeff597a3d2c18f8',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1121,7 +1124,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: 'baa4e43452d29240e527949abedb6a27bc7ff81c',
+    sha1: '27d00ce23f8b522a44b779f22ff73289ab8fb8be',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)

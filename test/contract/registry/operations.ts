@@ -166,7 +166,6 @@ export const describeOperations = ({ scene, unknownScene, parkedScene }: Scenes)
       const it = await heldScene(['a', 'b', 'c']);
       expect(await it.operate({ kind: 'reconnect' })).toBe('done');
       await it.granted('d');
-      expect(await it.renew('a', { idle: false })).toMatchObject({ yield: false });
       expect(await it.park('d')).toEqual({ kind: 'parked' });
       expect(await it.park('a')).toEqual({ kind: 'yield' });
       expect(await it.renew('b', { idle: true })).toMatchObject({ kind: 'held', yield: true });
@@ -175,6 +174,14 @@ export const describeOperations = ({ scene, unknownScene, parkedScene }: Scenes)
       expect(await it.renew('c', { idle: true })).toMatchObject({ yield: true });
       expect(await it.ask('e')).toMatchObject({ kind: 'granted' });
       expect(await it.report()).toMatchObject({ version: 1, control: 'open', flagged: 2 });
+    });
+
+    test('who is always busy is told too: nothing else would make it reconnect', async () => {
+      const it = await heldScene(['a']);
+      await it.operate({ kind: 'reconnect' });
+      await it.granted('b');
+      expect(await it.renew('b', { idle: false })).toMatchObject({ yield: false });
+      expect(await it.renew('a', { idle: false })).toMatchObject({ kind: 'held', yield: true });
     });
 
     test('without headroom one at a time is told', async () => {

@@ -35,7 +35,7 @@ local function renew(at)
     leases.unflag(it)
     -- A connect that was put off keeps what it was given.
     leases.protect(id, math.max(state.now + state.protectMs, leases.ends_of(id)))
-    if ARGV[at + 4] == '1' then leases.flag_if_wanted(it) end
+    if ARGV[at + 4] == '1' or it.fence < state.staleBelow then leases.flag_if_wanted(it) end
   end
   leases.write(it)
   anyHeld = true

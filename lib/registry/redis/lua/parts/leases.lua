@@ -146,7 +146,9 @@ function leases.reap(limit)
     end
   end
   if state.now >= state.due then tickets.reap(limit) end
-  local surplus = math.min(limit, state.control == DRAINING and state.held or state.debt() - state.revoking)
+  local surplus = state.control == DRAINING and state.held or math.max(state.debt() - state.revoking,
+    state.waiting > 0 and state.held - (state.capped() - state.headroom) or 0)
+  surplus = math.min(limit, surplus)
   if surplus <= 0 then return end
   for _, id in ipairs(state.members(HELD, state.now, surplus)) do leases.revoke(leases.read(id), 'revoked') end
 end
