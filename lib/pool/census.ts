@@ -1,10 +1,10 @@
 import { registryDelayMs } from '../core/backoff.ts';
 import { type Instant, sleep } from '../core/clock.ts';
+import type { CensusDuty, SessionFound } from '../core/duty.ts';
 import { isLeaseholdError } from '../core/errors.ts';
 import { labelPrefix, parseLabel } from '../core/label.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { DriverConnection, LabelledSession, SessionCount } from '../driver/driver.ts';
-import type { CensusDuty, SessionFound } from '../registry/registry.ts';
 import type { Holder } from './holder.ts';
 
 interface Task {

@@ -1,6 +1,6 @@
 import type { Instant } from '../core/clock.ts';
+import type { CensusDuty, Duty } from '../core/duty.ts';
 import type { DriverConnection } from '../driver/driver.ts';
-import type { CensusDuty, Duty } from '../registry/registry.ts';
 import { Census } from './census.ts';
 import { Duties } from './duties.ts';
 import type { HeldLease } from './held-lease.ts';

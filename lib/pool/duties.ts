@@ -1,8 +1,9 @@
 import { type Clock, type Instant, sleep, type Timer } from '../core/clock.ts';
+import type { Duty } from '../core/duty.ts';
 import { sessionLabel } from '../core/label.ts';
 import type { LeaseRef } from '../core/lease.ts';
 import type { DriverConnection, SessionTarget } from '../driver/driver.ts';
-import type { Duty, SettleItem } from '../registry/registry.ts';
+import type { SettleItem } from '../registry/registry.ts';
 import type { Holder } from './holder.ts';
 
 /** Pauses between looks, in ms: an ended backend takes a few milliseconds to leave the server's list. */

@@ -1,3 +1,4 @@
+import type { CensusDuty, Duty } from '../core/duty.ts';
 import { encodeSettings, type Share } from '../core/lease.ts';
 import { LIMITS } from '../core/limits.ts';
 import { type Admission, claimsAhead, decideAdmission } from '../core/policy.ts';
@@ -6,7 +7,7 @@ import type { Ban } from './memory-control.ts';
 import type { Held } from './memory-dead.ts';
 import { type Group, viewOf } from './memory-groups.ts';
 import type { Ticket } from './memory-tickets.ts';
-import type { CensusDuty, Duty, GrantReply, GrantRequest } from './registry.ts';
+import type { GrantReply, GrantRequest } from './registry.ts';
 
 /** A caller as the decision sees it. */
 interface Caller {
@@ -24,7 +25,7 @@ export const grant = (book: LeaseBook, request: GrantRequest): GrantReply => {
   const { capacity, headroom } = book.settings;
   const ticket = book.tickets.get(request.leaseId);
   const group = ticket?.group ?? book.groups.of(request.group, request.share, capacity - headroom);
-  const stamp = ticket?.stamp ?? book.stampFor(request.stamp);
+  const stamp = ticket?.stamp ?? book.tickets.stampFor(request.stamp, book.now);
   return decide(book, { request, group, ticket, stamp });
 };
 
@@ -131,7 +132,6 @@ const queueOrDeny = (book: LeaseBook, caller: Caller, ahead: number, ban?: Ban):
     if (!wait) return { kind: 'denied', reason: ban?.because ?? 'FULL', retryAfterMs: hintMs };
     const isFull = book.tickets.size >= book.settings.waitersMax;
     if (isFull) return { kind: 'denied', reason: 'QUEUE_FULL', retryAfterMs: hintMs };
-    book.stamped(stamp);
     book.tickets.add({ id: leaseId, stamp, group, holder, listens, isPassedOver: false });
   } else {
     ticket.listens = listens;

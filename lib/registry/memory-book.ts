@@ -1,6 +1,6 @@
 import { connectAfterMs, nextTat, startsLeft } from '../core/connect-rate.ts';
 import type { InForce, LeaseOutcome, LossReason, ResourceSettings } from '../core/lease.ts';
-import { EPOCH_MS, FENCES_PER_MS, LIMITS, STAMPS_PER_MS } from '../core/limits.ts';
+import { EPOCH_MS, FENCES_PER_MS, LIMITS } from '../core/limits.ts';
 import { Ordered } from '../core/ordered.ts';
 import { renewAfterMs, roomOf, shouldYield } from '../core/policy.ts';
 import { GrantControl } from './memory-control.ts';
@@ -30,7 +30,6 @@ export class LeaseBook {
   readonly dead = new DeadLeases();
   #clockMs: number;
   #fence = 0;
-  #stamp = 0;
   /** Theoretical arrival time of the next connect (GCRA). */
   #tat = 0;
 
@@ -104,16 +103,6 @@ export class LeaseBook {
 
   remainingMs(id: string): number {
     return Math.max(0, (this.protectedUntil.score(id) ?? 0) - this.now);
-  }
-
-  /** A stamp from the past keeps its place; one from the future, or none, gets the next. */
-  stampFor(asked: number): number {
-    const next = Math.max(this.#stamp + 1, (this.now - EPOCH_MS) * STAMPS_PER_MS);
-    return asked > 0 && asked < next ? asked : next;
-  }
-
-  stamped(stamp: number): void {
-    this.#stamp = Math.max(this.#stamp, stamp);
   }
 
   /** Ms that a connect granted now is put off, so that the database's connect rate holds. */

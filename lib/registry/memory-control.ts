@@ -8,9 +8,9 @@ import {
   withoutTrial,
   withTrial,
 } from '../core/breaker.ts';
+import type { CensusDuty } from '../core/duty.ts';
 import type { Control, Forbidden, InForce, LeaseOutcome, ResourceSettings } from '../core/lease.ts';
 import { LIMITS } from '../core/limits.ts';
-import type { CensusDuty } from './registry.ts';
 
 /** What forbids every grant, and for how long at least if that is known, in ms. */
 export interface Ban {

@@ -1,9 +1,9 @@
+import type { Duty } from '../core/duty.ts';
 import type { LossReason, ResourceSettings } from '../core/lease.ts';
 import { LIMITS } from '../core/limits.ts';
 import { Ordered } from '../core/ordered.ts';
 import { mayProbe, probeDelayMs } from '../core/policy.ts';
 import type { Group } from './memory-groups.ts';
-import type { Duty } from './registry.ts';
 
 /** Who holds a lease that a census has found, until its holder speaks. */
 export const NOBODY = '?';

@@ -1,13 +1,8 @@
+import type { CensusDuty, SessionFound } from '../core/duty.ts';
+import type { OperateReply, Operation } from '../core/operation.ts';
 import type { LeaseBook } from './memory-book.ts';
 import { type Held, NOBODY } from './memory-dead.ts';
-import type {
-  CensusDuty,
-  OperateReply,
-  Operation,
-  Registration,
-  RenewItem,
-  SessionFound,
-} from './registry.ts';
+import type { Registration, RenewItem } from './registry.ts';
 
 /** The group of a lease that a census has found. */
 const UNKNOWN_GROUP = 'unknown';

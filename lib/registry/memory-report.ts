@@ -1,7 +1,7 @@
 import { phaseOf } from '../core/breaker.ts';
 import { LIMITS } from '../core/limits.ts';
+import type { ReportEntry, ResourceReport } from '../core/report.ts';
 import type { LeaseBook } from './memory-book.ts';
-import type { ReportEntry, ResourceReport } from './registry.ts';
 
 /** The present state, with up to `entries` leases: the held ones by the end of their protection, then the revoking ones. */
 export const reportOf = (book: LeaseBook, entries: number): ResourceReport => {

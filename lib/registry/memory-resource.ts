@@ -1,5 +1,6 @@
 import type { LeaseRef, LossReason, ResourceSettings } from '../core/lease.ts';
 import { LIMITS } from '../core/limits.ts';
+import type { ResourceReport } from '../core/report.ts';
 import { grant } from './memory-admit.ts';
 import { LeaseBook } from './memory-book.ts';
 import { type Held, NOBODY, type Revoking } from './memory-dead.ts';
@@ -17,7 +18,6 @@ import type {
   RenewItem,
   RenewOutcome,
   RenewReply,
-  ResourceReport,
   SettleItem,
   SweepReply,
 } from './registry.ts';

@@ -1,3 +1,4 @@
+import { EPOCH_MS, STAMPS_PER_MS } from '../core/limits.ts';
 import { Ordered } from '../core/ordered.ts';
 import { type Group, type Groups, nextTickets } from './memory-groups.ts';
 
@@ -21,6 +22,7 @@ export interface Wake {
 /** The callers that wait for one resource, and the slots that are kept for some of them. */
 export class Tickets {
   readonly #groups: Groups;
+  #stamp = 0;
   readonly #tickets = new Map<string, Ticket>();
   readonly #aliveUntil = new Ordered();
   /** Claimed tickets by the end of their claim. */
@@ -28,6 +30,12 @@ export class Tickets {
 
   constructor(groups: Groups) {
     this.#groups = groups;
+  }
+
+  /** A stamp from the past keeps its place; one from the future, or none, gets the next. */
+  stampFor(asked: number, now: number): number {
+    const next = Math.max(this.#stamp + 1, (now - EPOCH_MS) * STAMPS_PER_MS);
+    return asked > 0 && asked < next ? asked : next;
   }
 
   /** All of them, claimed or not. */
@@ -48,6 +56,7 @@ export class Tickets {
   }
 
   add(ticket: Ticket): void {
+    this.#stamp = Math.max(this.#stamp, ticket.stamp);
     this.#tickets.set(ticket.id, ticket);
     this.#groups.enqueue(ticket.group, ticket.id, ticket.stamp);
   }

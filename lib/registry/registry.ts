@@ -1,5 +1,5 @@
+import type { CensusDuty, Duty, SessionFound } from '../core/duty.ts';
 import type {
-  Control,
   DenialReason,
   Forbidden,
   InForce,
@@ -9,6 +9,8 @@ import type {
   ResourceSettings,
   Share,
 } from '../core/lease.ts';
+import type { OperateReply, Operation } from '../core/operation.ts';
+import type { ResourceReport } from '../core/report.ts';
 
 /**
  * The registry port: the only authority on how many connections the fleet may hold.
@@ -115,49 +117,6 @@ export interface GrantRequest {
 export interface Listener extends Disposable {
   /** Wake-ups arrive: ask with `listens` only from then on, or the push could overtake the answer that says "queued". */
   readonly isReady: boolean;
-}
-
-/** The task to read the database's own session list, and to tell it with `adopt`. */
-export interface CensusDuty {
-  readonly epoch: number;
-  readonly token: number;
-}
-
-/** A labelled session that a census has seen. */
-export interface SessionFound extends LeaseRef {
-  readonly session: string;
-}
-
-export type Operation =
-  /** Grants nothing for `forMs`, or until `resume` (0). What is open stays in use. */
-  | { readonly kind: 'pause'; readonly forMs: number }
-  /** Ends a pause or a drain, and closes the breaker. */
-  | { readonly kind: 'resume' }
-  /** Grants nothing, and asks for everything idle until nothing is held. */
-  | { readonly kind: 'drain' }
-  /** Every connection opened before now is replaced, a few at a time, when it is idle. */
-  | { readonly kind: 'reconnect' }
-  /** `version`: a lower one than the last applied is `stale`; left out: the next. */
-  | {
-      readonly kind: 'resize';
-      readonly capacity: number;
-      readonly headroom: number;
-      readonly version?: number;
-    }
-  | { readonly kind: 'share'; readonly group: string; readonly share: Share; readonly version?: number }
-  /** How a connect went that was made under no lease (the sweeper's control channel); feeds the breaker. */
-  | { readonly kind: 'observe'; readonly holder: string; readonly outcome: LeaseOutcome };
-
-/** `refused`: the sum of all minima would exceed capacity - headroom. */
-export type OperateReply = 'done' | 'stale' | 'refused' | 'unknown';
-
-/** A revoking lease whose session the receiver should end, look for, and settle. */
-export interface Duty {
-  readonly lease: LeaseRef;
-  /** Bound identity of the session; undefined if it never became known. */
-  readonly session: string | undefined;
-  /** From the arrival of the reply: an absence proves nothing before. 0 for bound sessions. */
-  readonly lookAfterMs: number;
 }
 
 /** What every reply to a holder says about the fleet. */
@@ -279,43 +238,4 @@ export interface ConfigureReply {
   readonly settings: ResourceSettings;
   /** Ms until the first grant; 0 when the registry knows the resource. */
   readonly learningMs: number;
-}
-
-export interface ResourceReport {
-  readonly settings: ResourceSettings;
-  readonly held: number;
-  readonly protectedCount: number;
-  readonly revoking: number;
-  readonly waiters: number;
-  /** Leases told to yield that have not yet gone. */
-  readonly flagged: number;
-  readonly learningMs: number;
-  /** Slots kept for waiters that were woken. */
-  readonly claims: number;
-  /** Connections above the capacity. */
-  readonly debt: number;
-  /** Sessions without a label that the last census saw. */
-  readonly foreign: number;
-  readonly epoch: number;
-  readonly version: number;
-  readonly control: Control;
-  readonly breaker: 'closed' | 'open' | 'half-open';
-  readonly groups: readonly GroupReport[];
-  readonly entries: readonly ReportEntry[];
-}
-
-export interface GroupReport extends Share {
-  readonly name: string;
-  /** Leases and claims. */
-  readonly taken: number;
-  readonly waiting: number;
-}
-
-export interface ReportEntry {
-  readonly lease: LeaseRef;
-  readonly state: 'protected' | 'revocable' | 'revoking';
-  readonly holder: string;
-  readonly group: string;
-  readonly session: string | undefined;
-  readonly isProbe: boolean;
 }

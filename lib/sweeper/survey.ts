@@ -1,10 +1,10 @@
 import { sleep } from '../core/clock.ts';
+import type { SessionFound } from '../core/duty.ts';
 import { labelPrefix } from '../core/label.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { DriverConnection, SessionCount } from '../driver/driver.ts';
 import { sessionsFound } from '../pool/census.ts';
 import type { Holder } from '../pool/holder.ts';
-import type { SessionFound } from '../registry/registry.ts';
 
 /** What the database's own list has shown. */
 export interface SessionsSeen {

@@ -1,4 +1,5 @@
 import { type Instant, sleep } from '../core/clock.ts';
+import type { CensusDuty, Duty } from '../core/duty.ts';
 import { isLeaseholdError, LeaseholdError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Driver } from '../driver/driver.ts';
@@ -6,7 +7,7 @@ import { Census } from '../pool/census.ts';
 import { Duties } from '../pool/duties.ts';
 import type { Holder } from '../pool/holder.ts';
 import type { Patience } from '../pool/lease-request.ts';
-import type { CensusDuty, Duty, SweepReply } from '../registry/registry.ts';
+import type { SweepReply } from '../registry/registry.ts';
 import { type Lookout, openControl, openLeased } from './lookout.ts';
 import { type SessionsSeen, survey } from './survey.ts';
 

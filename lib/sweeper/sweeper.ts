@@ -4,10 +4,11 @@ import { isLeaseholdError, type LeaseholdError } from '../core/errors.ts';
 import { Events } from '../core/events.ts';
 import { LIMITS } from '../core/limits.ts';
 import { type Random, systemRandom } from '../core/random.ts';
+import type { ResourceReport } from '../core/report.ts';
 import type { Driver } from '../driver/driver.ts';
 import { Holder } from '../pool/holder.ts';
 import type { PoolEvents } from '../pool/pool-events.ts';
-import type { Registry, ResourceReport } from '../registry/registry.ts';
+import type { Registry } from '../registry/registry.ts';
 import type { SessionsSeen } from './survey.ts';
 import { SweepRun } from './sweep-run.ts';
 

@@ -1,4 +1,4 @@
-import type { ResourceReport } from '../../lib/registry/registry.ts';
+import type { ResourceReport } from '../../lib/core/report.ts';
 
 /** Leases of a killed or frozen process, and for how long somebody has wanted their places since: waited, and found no room. */
 type Slots = Map<string, { wantedMs: number }>;

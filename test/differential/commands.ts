@@ -1,14 +1,8 @@
+import type { CensusDuty } from '../../lib/core/duty.ts';
 import type { LeaseOutcome, LeaseRef, ResourceSettings, Share } from '../../lib/core/lease.ts';
-import type {
-  CensusDuty,
-  GrantReply,
-  GrantRequest,
-  Operation,
-  Registration,
-  Registry,
-  ReportEntry,
-  ResourceReport,
-} from '../../lib/registry/registry.ts';
+import type { Operation } from '../../lib/core/operation.ts';
+import type { ReportEntry, ResourceReport } from '../../lib/core/report.ts';
+import type { GrantReply, GrantRequest, Registration, Registry } from '../../lib/registry/registry.ts';
 import { idOf } from '../support/registry-harness.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
 

@@ -1,4 +1,5 @@
-import type { GrantReply, GroupReport, ReportEntry, ResourceReport } from '../../lib/registry/registry.ts';
+import type { GroupReport, ReportEntry, ResourceReport } from '../../lib/core/report.ts';
+import type { GrantReply } from '../../lib/registry/registry.ts';
 import type { Aim } from './commands.ts';
 
 interface Reports {

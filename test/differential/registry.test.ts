@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { GrantReply, ResourceReport } from '../../lib/registry/registry.ts';
+import type { ResourceReport } from '../../lib/core/report.ts';
+import type { GrantReply } from '../../lib/registry/registry.ts';
 import {
   memoryHarness,
   type RedisHarness,

@@ -1,12 +1,6 @@
-import type {
-  GrantReply,
-  OperateReply,
-  ParkReply,
-  RenewReply,
-  ReportEntry,
-  ResourceReport,
-  SweepReply,
-} from '../../lib/registry/registry.ts';
+import type { OperateReply } from '../../lib/core/operation.ts';
+import type { ReportEntry, ResourceReport } from '../../lib/core/report.ts';
+import type { GrantReply, ParkReply, RenewReply, SweepReply } from '../../lib/registry/registry.ts';
 import type { Aim } from './commands.ts';
 
 /** Every transition and reply that a run must have met, or it has proven nothing about it. */

@@ -1,12 +1,11 @@
+import type { Duty, SessionFound } from '../../lib/core/duty.ts';
 import type {
-  Duty,
   GrantReply,
   GrantRequest,
   ParkItem,
   ParkReply,
   RenewItem,
   RenewReply,
-  SessionFound,
   SweepReply,
 } from '../../lib/registry/registry.ts';
 import type { Court } from './court.ts';

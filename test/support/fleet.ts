@@ -1,8 +1,9 @@
 import type pg from 'pg';
 import type { ConfigInput } from '../../lib/core/config.ts';
+import type { ResourceReport } from '../../lib/core/report.ts';
 import type { PoolEvents } from '../../lib/pool/pool-events.ts';
 import type { RedisRegistryOptions } from '../../lib/registry/redis/redis-registry.ts';
-import type { GrantReply, Registry, ResourceReport } from '../../lib/registry/registry.ts';
+import type { GrantReply, Registry } from '../../lib/registry/registry.ts';
 import { eventually, pause } from './eventually.ts';
 import { Judge } from './fleet-judge.ts';
 import { type FleetPool, Member, type MemberSettings, type RedisWay } from './fleet-member.ts';

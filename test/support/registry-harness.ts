@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import { type Cluster, Redis as Redis6 } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
+import type { CensusDuty, Duty } from '../../lib/core/duty.ts';
 import type { LeaseOutcome, LeaseRef, ResourceSettings, Share } from '../../lib/core/lease.ts';
+import type { OperateReply, Operation } from '../../lib/core/operation.ts';
+import type { GroupReport, ResourceReport } from '../../lib/core/report.ts';
 import { memoryRegistry } from '../../lib/registry/memory.ts';
 import type { ScriptClient } from '../../lib/registry/redis/batch.ts';
 import { keysOf, namespaceTag } from '../../lib/registry/redis/keys.ts';
@@ -10,21 +13,15 @@ import { PARTS, SCRIPTS } from '../../lib/registry/redis/scripts.generated.ts';
 import type { ScriptName, ScriptSet } from '../../lib/registry/redis/scripts.ts';
 import type { HearingClient } from '../../lib/registry/redis/wake-channel.ts';
 import type {
-  CensusDuty,
-  Duty,
   GrantReply,
   GrantRequest,
-  GroupReport,
   Listener,
-  OperateReply,
-  Operation,
   ParkOutcome,
   ParkReply,
   Registration,
   Registry,
   RenewOutcome,
   RenewReply,
-  ResourceReport,
 } from '../../lib/registry/registry.ts';
 import { eventually } from './eventually.ts';
 import { FakeClock } from './fake-clock.ts';

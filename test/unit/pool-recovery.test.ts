@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
+import type { SessionFound } from '../../lib/core/duty.ts';
 import { sessionLabel } from '../../lib/core/label.ts';
 import { LeaseholdError } from '../../lib/index.ts';
-import type { RenewItem, SessionFound } from '../../lib/registry/registry.ts';
+import type { RenewItem } from '../../lib/registry/registry.ts';
 import { PoolWorld } from '../support/pool-world.ts';
 
 const unanswered = (): never => {

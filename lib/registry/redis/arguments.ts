@@ -1,5 +1,6 @@
 import { encodeSettings, type InForce, type ResourceSettings } from '../../core/lease.ts';
-import type { GrantRequest, Operation, RenewItem } from '../registry.ts';
+import type { Operation } from '../../core/operation.ts';
+import type { GrantRequest, RenewItem } from '../registry.ts';
 
 type Argument = string | number;
 

@@ -1,9 +1,8 @@
+import type { CensusDuty, Duty } from '../../core/duty.ts';
 import type { DenialReason, Forbidden, InForce, LossReason, ResourceSettings } from '../../core/lease.ts';
 import { renewAfterMs } from '../../core/policy.ts';
 import type {
-  CensusDuty,
   ConfigureReply,
-  Duty,
   GrantReply,
   ParkOutcome,
   ParkReply,

@@ -1,4 +1,4 @@
-import type { GroupReport, ReportEntry, ResourceReport } from '../registry.ts';
+import type { GroupReport, ReportEntry, ResourceReport } from '../../core/report.ts';
 import { CONTROLS, open, type Reply } from './reply.ts';
 
 const entry = (item: Reply): ReportEntry => ({

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import type { CensusDuty } from '../../../lib/core/duty.ts';
 import type { InForce } from '../../../lib/core/lease.ts';
 import { LIMITS } from '../../../lib/core/limits.ts';
-import type { CensusDuty } from '../../../lib/registry/registry.ts';
 import { idOf, type Scene } from '../../support/registry-harness.ts';
 import type { Scenes } from './scenes.ts';
 
