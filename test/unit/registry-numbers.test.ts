@@ -5,20 +5,21 @@ import { EPOCH_MS, FENCES_PER_MS, LIMITS, SCHEMA, STAMPS_PER_MS } from '../../li
 import { SETTINGS } from '../support/registry-harness.ts';
 
 /** What both twins must agree on without ever meeting. */
-const prelude = readFileSync(new URL('../../lib/registry/redis/lua/prelude.lua', import.meta.url), 'utf8');
+const part = (name: string): string =>
+  readFileSync(new URL(`../../lib/registry/redis/lua/parts/${name}.lua`, import.meta.url), 'utf8');
 
-/** The values of `local a, b = 1, 2`, for upper-case names and numbers. */
+/** The values of `local A, B = 1, 'text'`, for upper-case names and literals; powers of two are the bands of scores. */
 const constants = new Map(
-  [...prelude.matchAll(/^local ([A-Z_]+(?:, [A-Z_]+)*) = (\d+(?:, \d+)*)$/gm)].flatMap(
+  [...part('keys').matchAll(/^local ([A-Z_]+(?:, [A-Z_]+)*) = (\d+(?:, (?:\d+|'[^']*'))*)$/gm)].flatMap(
     ([, names = '', values = '']) => {
-      const numbers = values.split(', ').map(Number);
-      return names.split(', ').map((name, at): [string, number | undefined] => [name, numbers[at]]);
+      const literals = values.split(', ');
+      return names.split(', ').map((name, at): [string, string | undefined] => [name, literals[at]]);
     },
   ),
 );
 
-test('the Lua prelude carries the same limits', () => {
-  expect(Object.fromEntries(constants)).toEqual({
+test('the Lua scripts carry the same limits', () => {
+  const numbers: Readonly<Record<string, number>> = {
     SCHEMA,
     EPOCH: EPOCH_MS,
     FENCES: FENCES_PER_MS,
@@ -27,27 +28,51 @@ test('the Lua prelude carries the same limits', () => {
     PAGE: LIMITS.pageMax,
     DUTIES: LIMITS.dutiesPerReply,
     HINTS: LIMITS.hintRanks,
+    OFFERS: LIMITS.offersMax,
+    GROUPS: LIMITS.groupsMax,
+    VICTIMS: LIMITS.victimsMax,
     POLL: LIMITS.pollMaxMs,
     RENEWALS: LIMITS.renewalsPerSecond,
     PROBE: LIMITS.probeDelayMs,
     PROBE_MAX: LIMITS.probeDelayMaxMs,
-  });
+    CONNECT_AFTER_MAX: LIMITS.connectAfterMaxMs,
+    CENSUS_DUTY: LIMITS.censusDutyMs,
+    FAREWELLS_MAX: LIMITS.farewellsMax,
+    DISTRUST: LIMITS.distrustMs,
+    WINDOW: LIMITS.breakerWindowMs,
+    FAILURES: LIMITS.breakerFailures,
+    MEMORY: LIMITS.breakerMemory,
+    TRIALS: LIMITS.breakerProbes,
+    OPEN_FOR: LIMITS.breakerOpenMs,
+    OPEN_FOR_MAX: LIMITS.breakerOpenMaxMs,
+    AUTH_FOR: LIMITS.breakerAuthMs,
+    AUTH_FOR_MAX: LIMITS.breakerAuthMaxMs,
+  };
+  const bands = ['HELD', 'REVOKING', 'CLAIMED', 'ALIVE', 'FOREVER', 'QUEUE', 'PLACE'];
+  const others = Object.fromEntries([...constants].filter(([name]) => !bands.includes(name)));
+  const inLua = Object.entries(numbers).map(([name, value]): [string, string] => [name, String(value)]);
+  expect(others).toEqual({ ...Object.fromEntries(inLua), LAYOUT: `'${SCHEMA}'` });
 });
 
-test('the Lua prelude reads the settings in the same order', () => {
-  const [, names = ''] = /\n {2}([\w, ]+) = unpack\(values\)/.exec(prelude) ?? [];
-  const short: Readonly<Record<string, string>> = { livenessMs: 'ticketLivenessMs' };
-  expect(names.split(', ').map((name) => short[name] ?? name)).toEqual([...SETTINGS_ORDER]);
+test('the Lua scripts read the settings in the same order', () => {
+  const [, names = ''] = /\n {2}([\w, .]+) =\s+unpack\(values\)/.exec(part('state')) ?? [];
+  const short: Readonly<Record<string, string>> = {
+    livenessMs: 'ticketLivenessMs',
+    perSecond: 'connectsPerSecond',
+    burst: 'connectBurst',
+  };
+  const read = names.split(', ').map((name) => name.replace('state.', ''));
+  expect(read.map((name) => short[name] ?? name)).toEqual([...SETTINGS_ORDER]);
 });
 
 test('a page of anything stays far below what Redis and its serverless kin take', () => {
-  const argumentsPerItem = 5;
+  const argumentsPerItem = 10;
   expect(LIMITS.pageMax * argumentsPerItem + 20).toBeLessThan(3_999);
 });
 
 describe('settings on the wire', () => {
   test('they come back as they went', () => {
-    expect(encodeSettings(SETTINGS)).toBe('3,1,10000,60000,4000,200,5000,1500,5');
+    expect(encodeSettings(SETTINGS)).toBe('3,1,10000,60000,4000,200,5000,1500,5,1000,0,1');
     expect(decodeSettings(encodeSettings(SETTINGS))).toEqual(SETTINGS);
   });
 

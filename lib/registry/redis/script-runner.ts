@@ -12,8 +12,8 @@ export interface Script {
   readonly sha1: string;
 }
 
-/** What a script over this key has to wait for before it is sent; undefined for nothing. */
-export type Before = (key: string) => Promise<void> | undefined;
+/** What a script over these keys has to wait for before it is sent; undefined for nothing. */
+export type Before = (keys: readonly string[]) => Promise<void> | undefined;
 
 /** Redis's error codes after which the same request may succeed; the texts behind them are no interface. */
 const PASSING = new Set([
@@ -67,13 +67,13 @@ export class ScriptRunner {
     args: readonly string[],
     end: AbortSignal,
   ): Promise<unknown> {
-    const before = this.#before?.(keys[0] ?? '');
+    const before = this.#before?.(keys);
     if (before !== undefined) await inTime(before, end);
     try {
       return await this.#client.evalsha(script.sha1, keys.length, ...keys, ...args);
     } catch (error) {
       if (errorCode(error) !== 'NOSCRIPT') throw error;
-      await inTime(this.#before?.(keys[0] ?? ''), end);
+      await inTime(this.#before?.(keys), end);
       return this.#client.eval(script.text, keys.length, ...keys, ...args);
     }
   }
@@ -85,7 +85,7 @@ const inTime = async (before: Promise<void> | undefined, end: AbortSignal): Prom
   if (end.aborted) throw new Error('Too late to be sent.');
 };
 
-const errorCode = (error: unknown): string =>
+export const errorCode = (error: unknown): string =>
   error instanceof Error && error.name === 'ReplyError' ? (error.message.split(' ', 1)[0] ?? '') : '';
 
 const unreachable = (cause: unknown): LeaseholdError => {

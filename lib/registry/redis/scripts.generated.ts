@@ -387,6 +387,34 @@ if not groups.isRenamed then return end
 fields[#fields + 1] = ' names'
 fields[#fields + 1] = table.concat(groups.names, ' ')
 end`,
+  identity: `local function identify()
+local server, replication, node = redis.pcall('INFO', 'server'), redis.pcall('INFO', 'replication'), redis.pcall('CLUSTER', 'MYID')
+if type(server) ~= 'string' or type(replication) ~= 'string' then return {} end
+return { node = type(node) == 'string' and node or '-', run = string.match(server, 'run_id:(%w+)'), role = string.match(replication, 'role:(%w+)'),
+history = string.match(replication, 'master_replid:(%w+)'), before = string.match(replication, 'master_replid2:(%w+)') }
+end
+local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec', ' primary')
+local at, primary, last = clock(), identify(), {}
+if not (primary.run and primary.history and primary.before) then return { 'done', 'blind' } end
+if primary.role ~= 'master' then return { 'done', 'replica' } end
+primary.text = primary.node .. ' ' .. primary.run .. ' ' .. primary.history
+last.node, last.run, last.history = string.match(loaded[5] or '', '^(%S+) (%S+) (%S+)$')
+local function has_moved()
+if last.node == '-' or last.node == primary.node then return false end
+local nodes = redis.pcall('CLUSTER', 'NODES')
+local flags = type(nodes) == 'string' and string.match('\\n' .. nodes, '\\n' .. last.node .. ' %S+ (%S+)')
+return flags and string.find(flags, 'master', 1, true) and not string.find(flags, 'fail', 1, true)
+end
+local function is_trusted()
+if not last.run then return true end
+if last.run == primary.run then return last.history == primary.history or string.find(primary.before, '^0+$') end
+return last.history ~= primary.before and has_moved()
+end
+if not loaded[1] then return { 'done', 'known' } end
+if loaded[1] == '2' and is_trusted() then
+if primary.text ~= loaded[5] then call('HSET', STATE, ' primary', primary.text) end
+return { 'done', 'known' }
+end`,
   keys: `local STATE, TIMES = KEYS[1], KEYS[2]
 local call = redis.call`,
   leases: `local LOSSES, LOSS = { 'revoked', 'expired', 'abandoned' }, { revoked = 1, expired = 2, abandoned = 3 }
@@ -630,12 +658,16 @@ local own = string.format('%.0f', state.connectBoundMs)
 state.read_settings((string.gsub(text, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. own)))
 state.raise_bound(text)
 end
-function state.create(text)
-state.known, state.now, state.clockAt, state.epoch = true, at, at, at
-call('HSET', STATE, 'schema', 2)
-state.read_settings(text)
+function state.learn()
+state.epoch = state.now
 state.learnUntil = state.now + state.protectMs + state.idleMs + state.connectBoundMs
 state.quietUntil = state.now + math.max(state.connectBoundMs + (state.perSecond > 0 and 5000 or 0), state.dutyMs)
+end
+function state.create(text)
+state.known, state.now, state.clockAt = true, at, at
+call('HSET', STATE, 'schema', 2)
+state.read_settings(text)
+state.learn()
 end
 function state.capped()
 return math.max(0, state.capacity - state.foreign)
@@ -755,7 +787,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: '681f1adc02f07e173a5f3bf7aca5a73bd1956e5b',
+    sha1: '27105f7b84a08cc1e7e62883b0624b1a06e569d8',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -785,7 +817,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: '6686c38140271803d40c2a4ca4c04a6d6e009e36',
+    sha1: '1e8d68eb02d0e9da9bf026f7f7dcbcb17d3e611f',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 if tonumber(ARGV[1]) ~= state.epoch or state.learnUntil > 0 and tonumber(ARGV[2]) ~= state.censusToken then return state.done({ 'done', 'refused' }) end
@@ -803,7 +835,7 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: 'ec6dfa50e579730300be905642f9d654adbaf0b4',
+    sha1: '2455a4342072f6d779683dca5c5218fa550d71a4',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
@@ -815,13 +847,13 @@ if ARGV[2] == '1' then control.end_learning() end
 return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, state.learnUntil - state.now) })`,
   },
   forget: {
-    sha1: '05be73dbfbb08d75d547968ccc88d370a89a48c8',
+    sha1: 'f7c40260aebc31d3f4f7a7bbad72405a0511ca72',
     uses: ['keys', 'clock', 'load', 'state'],
     body: `state.forget()
 return { 'done' }`,
   },
   grant: {
-    sha1: '60b7ea3788ef8b72851ac4b61c09d8bf9e284595',
+    sha1: '6e9008cf55df6acdc1e1ebd09cdc9069a3d1f48d',
     uses: ['keys', 'clock', 'grant-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
 local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
@@ -876,7 +908,7 @@ tickets.keep_alive(id)
 return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: '68a5226d5c6fd97d32c13d824b7ca0fc898c5710',
+    sha1: '3e878ebb351ddd70f0f919d3b7fbcaa38a339ecd',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -897,7 +929,7 @@ return state.done({ 'state', state.spec, state.held, protected, state.revoking, 
 state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: '34de34c8f75e1c5de2e1ee4cc5dfefdc5b99bbb9',
+    sha1: '2c13e864d9a81132a27f3d69a3d59777c9c13d50',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -945,7 +977,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: '2c43d91f0d7c828ac7dde86767d22375c20205e2',
+    sha1: 'e125bd78665395999a75cb8746988049adcbb040',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -969,8 +1001,24 @@ end
 if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
+  primary: {
+    sha1: '8b683ac25bcdeeed92fd4f0ac648a1e379acb938',
+    uses: ['keys', 'clock', 'identity', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `if not state.known then return { 'done', 'known' } end
+if primary.before ~= last.history and state.now < state.epoch + 60000 then return state.done({ 'done', 'known' }) end
+local shares = groups.all()
+for _, it in ipairs(shares) do it.taken, it.waiting, it.flagged, it.text = 0, 0, 0, nil end
+groups.isRenamed, tickets.wakes, loaded = true, {}, {}
+state.forget()
+call('HSET', STATE, 'schema', 2, ' spec', state.spec, ' primary', primary.text)
+state.held, state.revoking, state.waiting, state.claims, state.flagged, state.eligible = 0, 0, 0, 0, 0, 0
+state.lookMax, state.probeAfter, state.probeFailures, state.censusUntil, state.farewells = 0, 0, 0, 0, 0
+state.failures, state.trials, state.due = 0, 0, 0
+state.learn()
+return state.done({ 'done', 'learning' })`,
+  },
   release: {
-    sha1: '07fd8095e7083565a7aa04919a51b34ff1267eac',
+    sha1: 'b025be52ddafa1e54100cc02d80de63d1fb4b520',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function release(id, itsFence, outcome)
@@ -995,7 +1043,7 @@ for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: '5aaf7f5414fbf1fa30f25310a8c2ec586f0161a2',
+    sha1: '1045d3d19c64fef72352516c56ec8e3831985107',
     uses: ['keys', 'clock', 'renew-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 10
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
@@ -1051,7 +1099,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: '2e534cd318df3244f5dbf894780527a4eb5bba28',
+    sha1: 'ac76a3ad8c16dee4ea88dbf0609da89b6dacc073',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1075,7 +1123,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: 'e0e89b3a6acc7420323ed080bef0006e87f1a832',
+    sha1: '1876db79bbdeda97ec7b9304d3d3cfc1d0571fd6',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)
