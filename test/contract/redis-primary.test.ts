@@ -47,6 +47,7 @@ describe('L13 a primary that has changed may have forgotten the last steps: the 
   beforeEach(async () => {
     scenes += 1;
     it = await new Scene(harness, `primary-${scenes}`, { capacity: 4 }).start();
+    await harness.client.hdel(harness.keysOf(it.resource)[0] ?? '', ' primary');
     // Long after the epoch began.
     it.advance(LIMITS.distrustMs);
   });

@@ -118,6 +118,27 @@ left = redis.call('PTTL', KEYS[3])
 end
 return moment - left
 end`,
+  compare: `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec', ' primary')
+local at, primary, last = clock(), identify(), {}
+if not primary.text then return { 'done', 'blind' } end
+if primary.role ~= 'master' then return { 'done', 'replica' } end
+last.node, last.run, last.history = string.match(loaded[5] or '', '^(%S+) (%S+) (%S+)$')
+local function has_moved()
+if last.node == '-' or last.node == primary.node then return false end
+local nodes = redis.pcall('CLUSTER', 'NODES')
+local flags = type(nodes) == 'string' and string.match('\\n' .. nodes, '\\n' .. last.node .. ' %S+ (%S+)')
+return flags and string.find(flags, 'master', 1, true) and not string.find(flags, 'fail', 1, true)
+end
+local function is_trusted()
+if not last.run then return true end
+if last.run == primary.run then return last.history == primary.history or string.find(primary.before, '^0+$') end
+return last.history ~= primary.before and has_moved()
+end
+if not loaded[1] then return { 'done', 'known' } end
+if loaded[1] == '2' and is_trusted() then
+if primary.text ~= loaded[5] then call('HSET', STATE, ' primary', primary.text) end
+return { 'done', 'known' }
+end`,
   control: `local control = {}
 function control.lists()
 if not control.breaker then
@@ -246,6 +267,12 @@ if name == word then state.control = number end
 end
 if state.control == 1 then control.pause(pausedFor) end
 state.apply_in_force(text)
+end`,
+  create: `function state.create(text)
+state.known, state.now, state.clockAt = true, at, at
+call('HSET', STATE, 'schema', 2, ' primary', identify().text or '')
+state.read_settings(text)
+state.learn()
 end`,
   enter: `function state.enter()
 state.now, state.clockAt = state.now + math.max(0, at - state.clockAt), at
@@ -387,33 +414,14 @@ if not groups.isRenamed then return end
 fields[#fields + 1] = ' names'
 fields[#fields + 1] = table.concat(groups.names, ' ')
 end`,
-  identity: `local function identify()
+  identify: `local function identify()
 local server, replication, node = redis.pcall('INFO', 'server'), redis.pcall('INFO', 'replication'), redis.pcall('CLUSTER', 'MYID')
 if type(server) ~= 'string' or type(replication) ~= 'string' then return {} end
-return { node = type(node) == 'string' and node or '-', run = string.match(server, 'run_id:(%w+)'), role = string.match(replication, 'role:(%w+)'),
+local it = { node = type(node) == 'string' and node or '-', run = string.match(server, 'run_id:(%w+)'), role = string.match(replication, 'role:(%w+)'),
 history = string.match(replication, 'master_replid:(%w+)'), before = string.match(replication, 'master_replid2:(%w+)') }
-end
-local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec', ' primary')
-local at, primary, last = clock(), identify(), {}
-if not (primary.run and primary.history and primary.before) then return { 'done', 'blind' } end
-if primary.role ~= 'master' then return { 'done', 'replica' } end
-primary.text = primary.node .. ' ' .. primary.run .. ' ' .. primary.history
-last.node, last.run, last.history = string.match(loaded[5] or '', '^(%S+) (%S+) (%S+)$')
-local function has_moved()
-if last.node == '-' or last.node == primary.node then return false end
-local nodes = redis.pcall('CLUSTER', 'NODES')
-local flags = type(nodes) == 'string' and string.match('\\n' .. nodes, '\\n' .. last.node .. ' %S+ (%S+)')
-return flags and string.find(flags, 'master', 1, true) and not string.find(flags, 'fail', 1, true)
-end
-local function is_trusted()
-if not last.run then return true end
-if last.run == primary.run then return last.history == primary.history or string.find(primary.before, '^0+$') end
-return last.history ~= primary.before and has_moved()
-end
-if not loaded[1] then return { 'done', 'known' } end
-if loaded[1] == '2' and is_trusted() then
-if primary.text ~= loaded[5] then call('HSET', STATE, ' primary', primary.text) end
-return { 'done', 'known' }
+if not (it.run and it.history and it.before) then return {} end
+it.text = it.node .. ' ' .. it.run .. ' ' .. it.history
+return it
 end`,
   keys: `local STATE, TIMES = KEYS[1], KEYS[2]
 local call = redis.call`,
@@ -663,12 +671,6 @@ state.epoch = state.now
 state.learnUntil = state.now + state.protectMs + state.idleMs + state.connectBoundMs
 state.quietUntil = state.now + math.max(state.connectBoundMs + (state.perSecond > 0 and 5000 or 0), state.dutyMs)
 end
-function state.create(text)
-state.known, state.now, state.clockAt = true, at, at
-call('HSET', STATE, 'schema', 2)
-state.read_settings(text)
-state.learn()
-end
 function state.capped()
 return math.max(0, state.capacity - state.foreign)
 end
@@ -787,7 +789,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: '27105f7b84a08cc1e7e62883b0624b1a06e569d8',
+    sha1: '87d3fe406c22b8c413b1d3d43232147d7e7c4b7f',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -817,7 +819,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: '1e8d68eb02d0e9da9bf026f7f7dcbcb17d3e611f',
+    sha1: '56cb823bfb342473fa9da782f79075cb1338689a',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 if tonumber(ARGV[1]) ~= state.epoch or state.learnUntil > 0 and tonumber(ARGV[2]) ~= state.censusToken then return state.done({ 'done', 'refused' }) end
@@ -835,8 +837,8 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: '2455a4342072f6d779683dca5c5218fa550d71a4',
-    uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    sha1: '5d0130f2fcd0ad3523b0e14fd389ff3fb066380d',
+    uses: ['keys', 'clock', 'load', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
 state.create(ARGV[1])
@@ -847,14 +849,14 @@ if ARGV[2] == '1' then control.end_learning() end
 return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, state.learnUntil - state.now) })`,
   },
   forget: {
-    sha1: 'f7c40260aebc31d3f4f7a7bbad72405a0511ca72',
+    sha1: '9cec2563b67d712a3ec9c05512b7eb21a00bab6c',
     uses: ['keys', 'clock', 'load', 'state'],
     body: `state.forget()
 return { 'done' }`,
   },
   grant: {
-    sha1: '6e9008cf55df6acdc1e1ebd09cdc9069a3d1f48d',
-    uses: ['keys', 'clock', 'grant-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
+    sha1: 'bd055702ecfc926f849264bc95e732e6efc6df1e',
+    uses: ['keys', 'clock', 'grant-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
 local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
 local min, max, priority = string.match(ARGV[10] or '-', '^(%d+),(%d+),(%d+)$')
@@ -908,7 +910,7 @@ tickets.keep_alive(id)
 return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: '3e878ebb351ddd70f0f919d3b7fbcaa38a339ecd',
+    sha1: 'f5c894d21583226210066952bbb6d614acce6e2e',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -929,7 +931,7 @@ return state.done({ 'state', state.spec, state.held, protected, state.revoking, 
 state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: '2c13e864d9a81132a27f3d69a3d59777c9c13d50',
+    sha1: '900b8fa6fec69592ced4ae0beccdb396f727082d',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -977,7 +979,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: 'e125bd78665395999a75cb8746988049adcbb040',
+    sha1: 'd781478090c8a98a6eb01f2187d56ae3d49c8276',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -1002,8 +1004,8 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   primary: {
-    sha1: '8b683ac25bcdeeed92fd4f0ac648a1e379acb938',
-    uses: ['keys', 'clock', 'identity', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    sha1: '6efc74944d774d87e588c7cbae3695befad812ea',
+    uses: ['keys', 'clock', 'identify', 'compare', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'known' } end
 if primary.before ~= last.history and state.now < state.epoch + 60000 then return state.done({ 'done', 'known' }) end
 local shares = groups.all()
@@ -1018,7 +1020,7 @@ state.learn()
 return state.done({ 'done', 'learning' })`,
   },
   release: {
-    sha1: 'b025be52ddafa1e54100cc02d80de63d1fb4b520',
+    sha1: '3b10806f4bcfcf3b60cf6d1fea180816e95a41f7',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function release(id, itsFence, outcome)
@@ -1043,8 +1045,8 @@ for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: '1045d3d19c64fef72352516c56ec8e3831985107',
-    uses: ['keys', 'clock', 'renew-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    sha1: '6f0aab7071ea34a53c158b18046172d2299ad052',
+    uses: ['keys', 'clock', 'renew-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 10
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
 state.create(ARGV[2])
@@ -1099,7 +1101,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: 'ac76a3ad8c16dee4ea88dbf0609da89b6dacc073',
+    sha1: '89767fef1691786f9396f3878fa2f9f01213ed52',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1123,7 +1125,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: '1876db79bbdeda97ec7b9304d3d3cfc1d0571fd6',
+    sha1: '36b1550e64b98ffdcaa3887f49022fca17e29b61',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)

@@ -1,6 +1,6 @@
 -- primary: compares who answers with who answered last. Another primary may never have heard of the last steps of the one
 -- before: the resource learns what is open. What operators have said, and what must only rise, stays.
--- uses: keys clock identity state control groups tickets leases enter
+-- uses: keys clock identify compare state control groups tickets leases enter
 -- Reply: done, known | learning | blind: the service does not tell scripts who it is | replica
 if not state.known then return { 'done', 'known' } end
 -- What was not promoted may be a proxy that answers from any server: then the resource does not learn again and again.

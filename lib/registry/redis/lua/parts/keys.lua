@@ -13,7 +13,7 @@
 --   ' breaker'    failing connects and trials
 --   ' census'     the lease that the census was given to
 --   ' farewells'  leases given back while learning
---   ' primary'    who answered when somebody last looked; see identity.lua
+--   ' primary'    who answered when somebody last looked; see identify.lua
 --
 -- Bands: held leases by the end of their protection, revoking ones by the moment their duty can be taken, claimed tickets by
 -- the end of their claim, tickets (as two spaces and the id) by the end of their liveness; and tickets without a claim (as one

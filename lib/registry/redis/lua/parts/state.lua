@@ -79,14 +79,6 @@ function state.learn()
   state.quietUntil = state.now + math.max(state.connectBoundMs + (state.perSecond > 0 and CONNECT_AFTER_MAX or 0), state.dutyMs)
 end
 
--- A resource without memory.
-function state.create(text)
-  state.known, state.now, state.clockAt = true, at, at
-  call('HSET', STATE, 'schema', SCHEMA)
-  state.read_settings(text)
-  state.learn()
-end
-
 function state.capped()
   return math.max(0, state.capacity - state.foreign)
 end

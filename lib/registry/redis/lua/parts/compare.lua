@@ -1,17 +1,8 @@
--- Who answers, and who answered last: node of a cluster ('-': none), run, and the history that its data belong to. INFO costs
--- some 3 microseconds a section. Nearly always that is all there is to do.
-local function identify()
-  local server, replication, node = redis.pcall('INFO', 'server'), redis.pcall('INFO', 'replication'), redis.pcall('CLUSTER', 'MYID')
-  if type(server) ~= 'string' or type(replication) ~= 'string' then return {} end
-  return { node = type(node) == 'string' and node or '-', run = string.match(server, 'run_id:(%w+)'), role = string.match(replication, 'role:(%w+)'),
-    history = string.match(replication, 'master_replid:(%w+)'), before = string.match(replication, 'master_replid2:(%w+)') }
-end
-
+-- Compares who answers with who answered last; nearly always that is all there is to do.
 local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec', ' primary')
 local at, primary, last = clock(), identify(), {}
-if not (primary.run and primary.history and primary.before) then return { 'done', 'blind' } end
+if not primary.text then return { 'done', 'blind' } end
 if primary.role ~= 'master' then return { 'done', 'replica' } end
-primary.text = primary.node .. ' ' .. primary.run .. ' ' .. primary.history
 last.node, last.run, last.history = string.match(loaded[5] or '', '^(%S+) (%S+) (%S+)$')
 
 -- A slot that was moved on purpose has lost nothing: who had it is a primary still.
