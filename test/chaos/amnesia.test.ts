@@ -30,7 +30,8 @@ test.concurrent(
       await using fleet = await Fleet.start({ capacity: 4, redisUrl: redis.url, options: LONG_IDLE });
       const backMs = await under(fleet, () => flushAll(redis));
 
-      expect(fleet.heard('leaseDenied')).toContainEqual(expect.objectContaining({ reason: 'LEARNING' }));
+      expect(fleet.heard('waiting')).toContainEqual(expect.objectContaining({ because: 'LEARNING' }));
+      expect(fleet.heard('censusDone')).not.toEqual([]);
       expect(backMs).toBeGreaterThan(QUIET_MS - 100);
       expect(backMs).toBeLessThan(QUIET_MS + SLACK_MS);
       expect(fleet.verdict).toEqual(FAIR);
@@ -46,7 +47,8 @@ test.concurrent(
       await using fleet = await Fleet.start({ capacity: 4, redisUrl: redis.url, options: LONG_IDLE });
       const backMs = await under(fleet, () => redis.restart());
 
-      expect(fleet.heard('leaseDenied')).toContainEqual(expect.objectContaining({ reason: 'LEARNING' }));
+      expect(fleet.heard('waiting')).toContainEqual(expect.objectContaining({ because: 'LEARNING' }));
+      expect(fleet.heard('censusDone')).not.toEqual([]);
       expect(backMs).toBeGreaterThan(QUIET_MS - 100);
       expect(backMs).toBeLessThan(QUIET_MS + SLACK_MS);
       expect(fleet.verdict).toEqual(FAIR);

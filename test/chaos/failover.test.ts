@@ -40,7 +40,8 @@ test.concurrent(
     withFleet({ options: LONG_IDLE }, async (fleet, servers) => {
       const backMs = await under(fleet, () => lateFailover(servers));
 
-      expect(fleet.heard('leaseDenied')).toContainEqual(expect.objectContaining({ reason: 'LEARNING' }));
+      expect(fleet.heard('waiting')).toContainEqual(expect.objectContaining({ because: 'LEARNING' }));
+      expect(fleet.heard('censusDone')).not.toEqual([]);
       expect(backMs).toBeLessThan(QUIET_MS + RECONNECT_MS + SLACK_MS);
       expect(fleet.verdict).toEqual(FAIR);
       await fleet.close();
@@ -58,7 +59,7 @@ test.concurrent(
       });
 
       expect(backMs).toBeLessThan(QUIET_MS + RECONNECT_MS + SLACK_MS);
-      expect(fleet.heard('leaseDenied')).not.toContainEqual(expect.objectContaining({ reason: 'LEARNING' }));
+      expect(fleet.heard('waiting')).not.toContainEqual(expect.objectContaining({ because: 'LEARNING' }));
       expect(fleet.verdict).toEqual(FAIR);
       await fleet.close();
     }),
@@ -89,7 +90,8 @@ test.concurrent(
       await using fleet = await Fleet.start({ capacity: 4, ...way, options: LONG_IDLE });
       const backMs = await under(fleet, () => lateClusterFailover(fleet, cluster));
 
-      expect(fleet.heard('leaseDenied')).toContainEqual(expect.objectContaining({ reason: 'LEARNING' }));
+      expect(fleet.heard('waiting')).toContainEqual(expect.objectContaining({ because: 'LEARNING' }));
+      expect(fleet.heard('censusDone')).not.toEqual([]);
       expect(backMs).toBeLessThan(QUIET_MS + RECONNECT_MS + SLACK_MS);
       expect(fleet.verdict).toEqual(FAIR);
       await fleet.close();
