@@ -30,6 +30,7 @@ test.concurrent(
       await using fleet = await Fleet.start({ capacity: 4, redisUrl: redis.url, options: LONG_IDLE });
       const backMs = await under(fleet, () => flushAll(redis));
 
+      expect(fleet.heard('leaseForgotten')).toContainEqual({ isKnownAgain: true });
       expect(fleet.heard('waiting')).toContainEqual(expect.objectContaining({ because: 'LEARNING' }));
       expect(fleet.heard('censusDone')).not.toEqual([]);
       expect(backMs).toBeGreaterThan(QUIET_MS - 100);
