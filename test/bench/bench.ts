@@ -2,15 +2,21 @@
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
+import { grantGrowth } from './grant-growth.ts';
 import { grantPair } from './grant-pair.ts';
+import { handoff } from './handoff.ts';
+import { leaseBytes } from './lease-bytes.ts';
 import type { Result } from './measure.ts';
 import { warmInvocation } from './warm-invocation.ts';
 import { warmUse } from './warm-use.ts';
 
-const BENCHMARKS: Readonly<Record<string, () => Promise<Result>>> = {
+const BENCHMARKS: Readonly<Record<string, () => Promise<Result | readonly Result[]>>> = {
   'warm-use': warmUse,
   'warm-invocation': warmInvocation,
   'grant-pair': grantPair,
+  'grant-growth': grantGrowth,
+  'lease-bytes': leaseBytes,
+  handoff,
 };
 
 const USAGE = `Usage: npm run bench -- [--json] [--only NAME]
@@ -51,7 +57,7 @@ const results: Result[] = [];
 for (const [name, run] of Object.entries(BENCHMARKS)) {
   if (only !== undefined && name !== only) continue;
   process.stderr.write(`running ${name} …\n`);
-  results.push(await run());
+  results.push(...[await run()].flat());
 }
 
 if (json) {

@@ -1,66 +1,67 @@
 import { Redis } from 'ioredis';
-import { parseConfig, settingsOf } from '../../lib/core/config.ts';
-import { systemRandom } from '../../lib/core/random.ts';
-import { redisRegistry } from '../../lib/registry/redis/redis-registry.ts';
 import { startRedis } from '../support/redis.ts';
-import { compare, type Result, type Side } from './measure.ts';
+import { compare, OURS, type Result, type Side, toResult } from './measure.ts';
+import { BOTTLENECK, bottleneckLimiter, SEMAPHORE, semaphoreLimiter } from './peers.ts';
+import { BenchResource } from './resource.ts';
 
 const ROUNDS = 9;
-const COUNT = 4_000;
-const IN_FLIGHT = 50;
+const COUNT = 2_000;
+const LIMIT = 1_000;
 const GOAL = 0.75;
+const FLOOR = 'two empty scripts';
 
-/** Grant and release of a lease nobody else wants, 50 in flight, against the floor: two scripts that do nothing. */
-export const grantPair = async (): Promise<Result> => {
+/** `inFlight` callers, each with its own `once`, that together do `count`. */
+const side = (name: string, inFlight: number, make: () => () => Promise<void>): Side => {
+  const lanes = Array.from({ length: inFlight }, make);
+  return {
+    name,
+    run: async (count) => {
+      await Promise.all(
+        lanes.map(async (once) => {
+          for (let done = 0; done < count / inFlight; done += 1) await once();
+        }),
+      );
+    },
+  };
+};
+
+const nothing = async (): Promise<void> => undefined;
+
+/** Grant and release of a lease nobody else wants, against the floor (two scripts that do nothing) and its peers. */
+export const grantPair = async (): Promise<Result[]> => {
   const server = await startRedis();
   const redis = new Redis(server.url);
+  const results: Result[] = [];
   try {
-    const registry = redisRegistry(redis, { namespace: 'bench' });
-    const settings = settingsOf(parseConfig({ resource: 'bench', capacity: 1_000 }, []));
-    await registry.configure('bench', settings, true);
-    const ask = {
-      resource: 'bench',
-      again: false,
-      stamp: 0,
-      holder: 'bench',
-      group: 'g',
-      wait: false,
-      settings,
-    };
-    const pair = async (): Promise<void> => {
-      const leaseId = systemRandom.id();
-      const reply = await registry.grant({ ...ask, leaseId });
-      if (reply.kind !== 'granted') throw new Error(`not granted: ${JSON.stringify(reply)}`);
-      await registry.release('bench', 'bench', [{ id: leaseId, fence: reply.fence, outcome: 'unused' }]);
-    };
-    const nothing = String(await redis.script('LOAD', 'return 1'));
-    const floor = async (): Promise<void> => {
-      await redis.evalsha(nothing, 1, 'bench');
-      await redis.evalsha(nothing, 1, 'bench');
-    };
-    const side = (name: string, once: () => Promise<void>): Side => ({
-      name,
-      run: async (count) => {
-        const lanes = Array.from({ length: IN_FLIGHT }, async () => {
-          for (let done = 0; done < count / IN_FLIGHT; done += 1) await once();
-        });
-        await Promise.all(lanes);
-      },
-    });
-    const micros = await compare([side('leasehold', pair), side('two empty scripts', floor)], ROUNDS, COUNT);
-    const ours = micros.get('leasehold') ?? Number.NaN;
-    const value = micros.get('two empty scripts') ?? Number.NaN;
-    const ratio = value / ours;
-    const goal = `at least ${GOAL} of the floor`;
-    return {
-      name: 'grant-pair',
-      ours,
-      unit: 'us',
-      peers: [{ name: 'two empty scripts', value }],
-      ratio,
-      goal,
-      met: ratio >= GOAL,
-    };
+    const resource = await BenchResource.create(redis, 'pair', { capacity: LIMIT });
+    const empty = String(await redis.script('LOAD', 'return 1'));
+    const bottleneck = await bottleneckLimiter(redis, `pair-${server.namespace}`, LIMIT);
+    for (const inFlight of [50, 1]) {
+      const sides = [
+        side(OURS, inFlight, () => async () => resource.giveBack(await resource.take('holder'))),
+        side(FLOOR, inFlight, () => async () => {
+          await redis.evalsha(empty, 1, 'pair');
+          await redis.evalsha(empty, 1, 'pair');
+        }),
+        side(SEMAPHORE, inFlight, () => {
+          const limiter = semaphoreLimiter(redis, `pair-${server.namespace}`, LIMIT);
+          return () => limiter.use(nothing);
+        }),
+        side(BOTTLENECK, inFlight, () => () => bottleneck.use(nothing)),
+      ];
+      const values = await compare(sides, ROUNDS, inFlight === 1 ? COUNT / 2 : COUNT);
+      results.push(
+        toResult(values, {
+          name: inFlight === 1 ? 'grant-pair-1' : 'grant-pair',
+          unit: 'us',
+          better: 'less',
+          goal: `${inFlight} in flight: at least ${GOAL} of the floor, not below ${SEMAPHORE}`,
+          met: (ours, peer) => peer(FLOOR) / ours >= GOAL && ours <= peer(SEMAPHORE),
+        }),
+      );
+    }
+    await bottleneck.close();
+    return results;
   } finally {
     redis.disconnect();
     await server.stop();

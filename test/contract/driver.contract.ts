@@ -486,7 +486,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
       test('D9 a label that only resembles the prefix is not listed, and what is no lease’s label is foreign', async () => {
         const looker = await mustOpen({ label: lease(1) });
         await mustOpen({ label: lease(2).replace('orders', 'order2') });
-        await mustOpen({ label: `${PREFIX}too-short:1` });
+        await mustOpen({ label: `${PREFIX}no-fence:` });
         await mustOpen({ label: 'psql' });
         await mustOpen({ label: '' });
         await mustOpen({ label: 'psql' }, world.foreignDriver());

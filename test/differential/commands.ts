@@ -91,7 +91,7 @@ const TROUBLED = {
   settle: 9,
   sweep: 1.5,
   configure: 0.6,
-  forget: 0.15,
+  forget: 0.3,
   operate: 2.5,
   adopt: 0.6,
 };
@@ -109,6 +109,9 @@ const BUSY: typeof TROUBLED = {
   abandon: 1,
   settle: 12,
 };
+
+/** Leases come and go in haste: the connect rate is booked far ahead. */
+const HURRIED: typeof TROUBLED = { ...TROUBLED, tick: 4, ask: 30, poll: 4, release: 30 };
 
 /** Chooses commands so that leases, tickets and dead entries meet often: few ids, few places, times near every bound. */
 export class CommandSource {
@@ -130,7 +133,7 @@ export class CommandSource {
   constructor(resource: string, random: SeededRandom) {
     this.resource = resource;
     this.#random = random;
-    this.#weights = random.chance(0.4) ? BUSY : TROUBLED;
+    this.#weights = random.pick([BUSY, BUSY, TROUBLED, TROUBLED, HURRIED]);
     const capacity = random.whole(1, 5);
     this.#hasGroups = random.chance(0.6);
     this.#hasOperator = random.chance(0.6);
@@ -146,7 +149,7 @@ export class CommandSource {
       ticketLivenessMs: 1_500,
       waitersMax: random.whole(1, 6),
       claimMs: random.pick([100, 1_000]),
-      connectsPerSecond: random.pick([0, 0, 0, 1, 7]),
+      connectsPerSecond: this.#weights === HURRIED ? 1 : random.pick([0, 0, 0, 1, 7]),
       connectBurst: random.whole(1, 3),
     };
   }
@@ -169,7 +172,7 @@ export class CommandSource {
   next(report: ResourceReport | undefined): Command {
     const isLearning = report !== undefined && report.learningMs > 0;
     const kind = this.#random.weighted(
-      isLearning ? { ...this.#weights, adopt: 4, renew: 25 } : this.#weights,
+      isLearning ? { ...this.#weights, adopt: 4, renew: 25, sweep: 6 } : this.#weights,
     );
     if (kind === 'tick') return this.#tick();
     if (kind === 'ask' || this.#known.length === 0) return this.#ask();
@@ -220,7 +223,7 @@ export class CommandSource {
     ]);
     this.#lapses = this.#lapses.filter((moment) => moment > this.#now);
     const lapse = this.#lapses.length > 0 ? this.#random.pick(this.#lapses) - this.#now : 1;
-    const isBusy = this.#weights === BUSY;
+    const isBusy = this.#weights !== TROUBLED;
     const ms = this.#random.weighted({
       small: isBusy ? 200 : 50,
       near: 35,

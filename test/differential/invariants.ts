@@ -1,5 +1,4 @@
-import type { ResourceSettings } from '../../lib/core/lease.ts';
-import type { GrantReply, ReportEntry, ResourceReport } from '../../lib/registry/registry.ts';
+import type { GrantReply, GroupReport, ReportEntry, ResourceReport } from '../../lib/registry/registry.ts';
 import type { Aim } from './commands.ts';
 
 interface Reports {
@@ -12,19 +11,17 @@ interface Step extends Reports {
   readonly reply: unknown;
 }
 
+/** The holder of a lease that a census has found. */
+const NOBODY = '?';
+
 const byId = (report: ResourceReport | undefined): ReadonlyMap<string, ReportEntry> =>
   new Map((report?.entries ?? []).map((entry) => [entry.lease.id, entry]));
 
 /** What must hold after every step, whatever the implementation answers. Returns what is broken, by law. */
 export class Invariants {
-  readonly #settings: ResourceSettings;
   #lastFence = 0;
   /** Leases that were there once: what is gone must not come back. */
   readonly #ever = new Set<string>();
-
-  constructor(settings: ResourceSettings) {
-    this.#settings = settings;
-  }
 
   /**
    * The resource was forgotten: another epoch, where ids may be asked for anew. Fences go on from the clock, so here they may
@@ -40,6 +37,8 @@ export class Invariants {
     const was = byId(before);
     const is = byId(after);
     if (after !== undefined) this.#counts(after, before, broken);
+    if (after !== undefined) this.#debt(aim, before, after, broken);
+    if (after !== undefined) this.#groups(aim, before, after, broken);
     if (aim.kind === 'grant') this.#fence(reply as GrantReply, was, aim.id, broken);
     if (aim.kind === 'grant' && !was.has(aim.id))
       this.#admission(aim, reply as GrantReply, { before, after }, broken);
@@ -57,17 +56,39 @@ export class Invariants {
   }
 
   #counts(after: ResourceReport, before: ResourceReport | undefined, broken: string[]): void {
-    const { capacity, headroom, waitersMax } = this.#settings;
+    const { headroom, waitersMax } = after.settings;
+    const cap = capOf(after);
     const count = after.held + after.revoking;
-    const probes = after.entries.filter(({ isProbe }) => isProbe).length;
-    if (count > capacity + probes) broken.push(`L1: ${count} of ${capacity}, ${probes} probes`);
+    if (after.debt !== Math.max(0, count - cap))
+      broken.push(`L12: a debt of ${after.debt}, ${count} of ${cap}`);
     if (after.entries.length !== count)
       broken.push(`${after.entries.length} entries, but a count of ${count}`);
-    if (after.waiters > waitersMax) broken.push(`L11: ${after.waiters} waiters of ${waitersMax}`);
-    const isMore = after.flagged > (before?.flagged ?? 0);
-    const isWanted = after.flagged <= after.waiters || (headroom === 0 && count >= capacity);
-    if (after.flagged > after.held || (isMore && !isWanted)) {
-      broken.push(`${after.flagged} flagged of ${after.held} held, ${after.waiters} waiters`);
+    if (after.waiters > Math.max(waitersMax, before?.waiters ?? 0))
+      broken.push(`L11: ${after.waiters} waiters of ${waitersMax}`);
+    if (after.flagged > after.held) broken.push(`${after.flagged} flagged of ${after.held} held`);
+    if (after.claims > (before?.claims ?? 0) && count + after.claims > cap - headroom)
+      broken.push(`${after.claims} claims beside ${count} of ${cap}, headroom ${headroom}`);
+  }
+
+  /** L1: only what was open before, an operator's word, a smaller capacity, and one probe go beyond. */
+  #debt(aim: Aim, before: ResourceReport | undefined, after: ResourceReport, broken: string[]): void {
+    const isStated =
+      aim.kind === 'adopt' || aim.kind === 'operate' || (aim.kind === 'renew' && aim.comesBack);
+    if (beyond(after) > (before === undefined ? 0 : beyond(before)) && !isStated)
+      broken.push(`L1: a debt of ${after.debt} after ${aim.kind}`);
+  }
+
+  #groups(aim: Aim, before: ResourceReport | undefined, after: ResourceReport, broken: string[]): void {
+    const sum = (count: (group: GroupReport) => number): number =>
+      after.groups.reduce((total, group) => total + count(group), 0);
+    if (sum(({ taken }) => taken) !== after.held + after.claims)
+      broken.push('groups do not add up to what is held');
+    if (sum(({ waiting }) => waiting) !== after.waiters - after.claims)
+      broken.push('groups do not add up to who waits');
+    if (aim.kind !== 'grant') return;
+    for (const { name, taken, max } of after.groups) {
+      const was = before?.groups.find((group) => group.name === name)?.taken ?? 0;
+      if (taken > max && taken > was) broken.push(`L10: ${name} has ${taken} of at most ${max}`);
     }
   }
 
@@ -90,15 +111,25 @@ export class Invariants {
   ): void {
     if (reply.kind !== 'granted') return;
     if (before === undefined) return void broken.push('L13: granted without memory');
-    const { capacity, headroom } = this.#settings;
+    const { headroom } = before.settings;
+    const cap = capOf(before);
     const count = before.held + before.revoking;
-    const isTicket = (after?.waiters ?? 0) < before.waiters;
-    if (before.learningMs > 0) broken.push('L13: granted while learning');
-    if (before.waiters > 0 && !isTicket && aim.stamp === 0) broken.push('L9: a newcomer went past a ticket');
-    if (count >= capacity - headroom && reply.duties.length === 0)
+    const isCensus = reply.census !== undefined;
+    const waited = before.waiters - (after?.waiters ?? 0) === 1;
+    const waiting = before.waiters - before.claims;
+    if (before.learningMs > 0 && !isCensus) broken.push('L13: granted while learning');
+    if (before.learningMs === 0 && before.control !== 'open') broken.push(`granted while ${before.control}`);
+    if (before.breaker === 'open') broken.push('granted while the breaker was open');
+    const isOneGroup = before.groups.length === 1 && after?.groups.length === 1;
+    if (waiting > 0 && !waited && aim.stamp === 0 && isOneGroup && !isCensus) {
+      const room = cap - headroom - count - before.claims;
+      if (waiting >= room) broken.push('L9: a newcomer went past a ticket');
+    }
+    const hadClaim = before.claims > (after?.claims ?? 0);
+    if (count >= cap - headroom && reply.duties.length === 0 && !hadClaim && !isCensus)
       broken.push('L1: room out of the headroom');
     if (reply.isProbe && before.held > 0) broken.push('a probe while something was held');
-    if (!reply.isProbe && count >= capacity) broken.push('L1: granted at the capacity');
+    if (!reply.isProbe && count >= cap) broken.push('L1: granted at the capacity');
   }
 
   #entry(entry: ReportEntry, before: ReportEntry | undefined, aim: Aim, broken: string[]): void {
@@ -107,8 +138,10 @@ export class Invariants {
       broken.push(`L5: ${id} was revoking and is held`);
     if (before === undefined) {
       const isAsked = aim.kind === 'grant' && aim.id === id;
-      if (!isAsked) broken.push(`${id} appeared by ${aim.kind}`);
-      if (this.#ever.has(id)) broken.push(`L5: ${id} was gone and is back`);
+      // Who says that a connection is open is believed, by a registry that does not know it.
+      const isTold = aim.kind === 'adopt' || (aim.kind === 'renew' && aim.comesBack);
+      if (!isAsked && !isTold) broken.push(`${id} appeared by ${aim.kind}`);
+      if (this.#ever.has(id) && !isTold) broken.push(`L5: ${id} was gone and is back`);
     }
     if (before?.session !== undefined && entry.session !== before.session)
       broken.push(`${id} changed its session`);
@@ -116,9 +149,11 @@ export class Invariants {
   }
 }
 
-/** Which step may end a protected lease: its own holder's, and time. */
+/** Which step may end a protected lease: its own holder's, and time. What a drain finds parked is revoked at the next step. */
 const mayEnd = (aim: Aim, entry: ReportEntry): boolean =>
-  aim.kind === 'tick' || (aim.kind === 'abandon' && isOwn(aim, entry) && aim.fence === entry.lease.fence);
+  aim.kind === 'tick' ||
+  (aim.kind === 'park' && aim.id === entry.lease.id) ||
+  (aim.kind === 'abandon' && isOwn(aim, entry) && aim.fence === entry.lease.fence);
 
 const mayRemove = (aim: Aim, entry: ReportEntry): boolean => {
   if (aim.kind === 'forget') return true;
@@ -129,4 +164,12 @@ const mayRemove = (aim: Aim, entry: ReportEntry): boolean => {
 };
 
 const isOwn = (aim: Aim & { readonly by: string; readonly id: string }, entry: ReportEntry): boolean =>
-  aim.id === entry.lease.id && aim.by === entry.holder;
+  aim.id === entry.lease.id && (aim.by === entry.holder || entry.holder === NOBODY);
+
+const capOf = ({ settings, foreign }: ResourceReport): number => Math.max(0, settings.capacity - foreign);
+
+/** Connections above the capacity, probes aside. */
+const beyond = (report: ResourceReport): number => {
+  const others = report.entries.filter(({ isProbe }) => !isProbe).length;
+  return Math.max(0, others - capOf(report));
+};

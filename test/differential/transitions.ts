@@ -1,5 +1,6 @@
 import type {
   GrantReply,
+  OperateReply,
   ParkReply,
   RenewReply,
   ReportEntry,
@@ -64,6 +65,38 @@ export const TRANSITIONS = [
   'sweep with duties',
   'clock back',
   'woken',
+  'denied PAUSED',
+  'denied DRAINING',
+  'denied BREAKER',
+  'denied RATE',
+  'denied DEADLINE_NEAR',
+  'queued while forbidden',
+  'in force told',
+  'grant put off',
+  'grant over a claim',
+  'grant census',
+  'grant on trial',
+  'renew census',
+  'sweep census',
+  'renew forgotten',
+  'renew registered',
+  'restored',
+  'taken over',
+  'adopt adopted',
+  'adopt refused',
+  'adopt made leases',
+  'learning ended by a census',
+  'foreign sessions',
+  'operate done',
+  'operate stale',
+  'operate refused',
+  'operate unknown',
+  'pause ended by itself',
+  'breaker opened',
+  'breaker closed',
+  'debt made',
+  'revoked for nobody',
+  'claim expired',
 ] as const;
 
 export type Transition = (typeof TRANSITIONS)[number];
@@ -81,7 +114,9 @@ const entryIn = (report: ResourceReport | undefined, id: string): ReportEntry | 
 const revokingIn = (report: ResourceReport | undefined): number => report?.revoking ?? 0;
 
 /** What a step was, seen from outside. */
-export const transitionsOf = (step: Step): Transition[] => {
+export const transitionsOf = (step: Step): Transition[] => [...ofKind(step), ...ofState(step)];
+
+const ofKind = (step: Step): Transition[] => {
   const { aim } = step;
   switch (aim.kind) {
     case 'tick':
@@ -89,7 +124,7 @@ export const transitionsOf = (step: Step): Transition[] => {
     case 'grant':
       return ofGrant(aim, step.reply as GrantReply, step);
     case 'renew':
-      return ofRenew(aim, step.reply as RenewReply);
+      return ofRenew(aim, step.reply as RenewReply, step);
     case 'park':
       return ofPark(aim, step.reply as ParkReply, step);
     case 'release':
@@ -99,17 +134,63 @@ export const transitionsOf = (step: Step): Transition[] => {
     case 'settle':
       return ofSettle(aim, step);
     case 'sweep':
-      return (step.reply as SweepReply).duties.length > 0 ? ['sweep with duties'] : [];
+      return ofSweep(step.reply as SweepReply);
+    case 'operate':
+      return [`operate ${step.reply as OperateReply}`];
+    case 'adopt':
+      return ofAdopt(aim, step);
     default:
       return [];
   }
 };
 
+/** What changed, whatever the step was. */
+const ofState = ({ reply, before, after }: Step): Transition[] => {
+  if (before === undefined || after === undefined) return [];
+  const is: Transition[] = [];
+  if (typeof reply === 'object' && reply !== null && 'inForce' in reply) is.push('in force told');
+  if (before.breaker === 'closed' && after.breaker === 'open') is.push('breaker opened');
+  if (before.breaker !== 'closed' && after.breaker === 'closed') is.push('breaker closed');
+  if (after.debt > before.debt) is.push('debt made');
+  const wasNobodys = new Set(
+    before.entries.filter(({ holder }) => holder === '?').map(({ lease }) => lease.id),
+  );
+  if (after.entries.some(({ lease, holder }) => wasNobodys.has(lease.id) && holder !== '?'))
+    is.push('taken over');
+  return is;
+};
+
+const ofSweep = ({ duties, census }: SweepReply): Transition[] => [
+  ...(duties.length > 0 ? (['sweep with duties'] as const) : []),
+  ...(census === undefined ? [] : (['sweep census'] as const)),
+];
+
+const ofAdopt = (aim: Aim & { kind: 'adopt' }, { reply, before, after }: Step): Transition[] => {
+  if (reply !== 'adopted') return ['adopt refused'];
+  const wasLearning = (before?.learningMs ?? 0) > 0;
+  return [
+    'adopt adopted',
+    ...((after?.held ?? 0) > (before?.held ?? 0) ? (['adopt made leases'] as const) : []),
+    ...(aim.isLast && wasLearning ? (['learning ended by a census'] as const) : []),
+    ...((after?.foreign ?? 0) > 0 ? (['foreign sessions'] as const) : []),
+  ];
+};
+
 const ofTick = (ms: number, { before, after }: Step): Transition[] => [
   ...(ms < 0 ? (['clock back'] as const) : []),
-  ...(revokingIn(after) > revokingIn(before) ? (['expired'] as const) : []),
+  ...(revokingIn(after) > revokingIn(before)
+    ? [isEmptying(after) ? ('revoked for nobody' as const) : ('expired' as const)]
+    : []),
+  ...(before?.control === 'paused' && after?.control === 'open' ? (['pause ended by itself'] as const) : []),
+  ...((after?.claims ?? 0) < (before?.claims ?? 0) && after?.waiters === before?.waiters
+    ? (['claim expired'] as const)
+    : []),
   ...((after?.waiters ?? 0) < (before?.waiters ?? 0) ? (['ticket reaped'] as const) : []),
 ];
+
+/** While a drain or a debt lasts, what is not protected is revoked for nobody. */
+const isEmptying = (report: ResourceReport | undefined): boolean =>
+  report !== undefined && (report.control === 'draining' || report.debt > 0);
 
 const ofGrant = (aim: Aim & { kind: 'grant' }, reply: GrantReply, { before, after }: Step): Transition[] => {
   const more: Transition[] = [];
@@ -123,6 +204,7 @@ const ofGrant = (aim: Aim & { kind: 'grant' }, reply: GrantReply, { before, afte
     const isNew = (after?.waiters ?? 0) > (before?.waiters ?? 0);
     if (isNew && reply.stamp < aim.stamp) more.push('future stamp refused');
     if (isNew && reply.stamp === aim.stamp) more.push('queued with an old stamp');
+    if (reply.because !== undefined) more.push('queued while forbidden');
     return [...more, 'queued'];
   }
   if (entryIn(before, aim.id) !== undefined) return [...more, 'grant repeat'];
@@ -130,6 +212,10 @@ const ofGrant = (aim: Aim & { kind: 'grant' }, reply: GrantReply, { before, afte
   if (wasTicket && reply.duties.length === 0 && (after?.waiters ?? 0) > 0) more.push('grant past a ticket');
   if (!wasTicket && aim.stamp > 0 && aim.stamp < 2 ** 50 && (before?.waiters ?? 0) > 0)
     more.push('grant to an old stamp');
+  if (reply.connectAfterMs > 0) more.push('grant put off');
+  if (before?.breaker === 'half-open') more.push('grant on trial');
+  if (reply.census !== undefined) return [...more, 'grant census'];
+  if ((before?.claims ?? 0) > (after?.claims ?? 0)) more.push('grant over a claim');
   return [...more, howGranted(reply, before, after)];
 };
 
@@ -145,11 +231,20 @@ const howGranted = (
   return before.held + before.revoking < capacity - headroom ? 'grant room' : 'grant takeover';
 };
 
-const ofRenew = (aim: Aim & { kind: 'renew' | 'park' }, { outcomes, duties }: RenewReply): Transition[] => {
+const ofRenew = (
+  aim: Aim & { kind: 'renew' | 'park' },
+  { outcomes, duties, census }: RenewReply,
+  { before, after }: Step,
+): Transition[] => {
   const [outcome] = outcomes;
+  if (outcome?.kind === 'forgotten') return ['renew forgotten'];
   if (outcome?.kind !== 'held') return ['renew lost'];
+  const isNew = before !== undefined && entryIn(before, aim.id) === undefined;
   return [
     'renew held',
+    ...(isNew ? (['renew registered'] as const) : []),
+    ...(census === undefined ? [] : (['renew census'] as const)),
+    ...((after?.version ?? 0) > (before?.version ?? 0) ? (['restored'] as const) : []),
     ...(outcome.yield ? (['renew yield'] as const) : []),
     ...(aim.isLate ? (['renew late'] as const) : []),
     ...(duties.length > 0 ? (['renew with duties'] as const) : []),

@@ -90,10 +90,17 @@ class FleetRun {
     scheduleFaults(world);
     await world.timeline.runUntil(loadMs);
     this.#isLoaded = false;
-    world.calm();
-    await this.#everybodyIsServed();
-    await this.#everySlotComesBack();
-    await this.#everyPoolCloses();
+    const phases = [
+      () => this.#everybodyIsServed(),
+      () => this.#everySlotComesBack(),
+      () => this.#everyPoolCloses(),
+    ];
+    if (!world.timeline.isOver()) world.calm();
+    for (const phase of phases) {
+      // After a broken law the trace shall end with it.
+      if (world.timeline.isOver()) return;
+      await phase();
+    }
   }
 
   /** A new environment, with invocations until the load ends. */

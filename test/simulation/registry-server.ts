@@ -1,7 +1,7 @@
 import type { Clock } from '../../lib/core/clock.ts';
 import { LeaseholdError } from '../../lib/core/errors.ts';
 import { memoryRegistry } from '../../lib/registry/memory.ts';
-import type { Registry } from '../../lib/registry/registry.ts';
+import type { Listener, Registry } from '../../lib/registry/registry.ts';
 import type { Machine } from './machine.ts';
 import type { Network } from './network.ts';
 import type { Timeline } from './timeline.ts';
@@ -96,6 +96,7 @@ export class RegistryServer {
         const operation = String(property);
         const member: unknown = Reflect.get(this.#registry, property);
         if (typeof member !== 'function') return member;
+        if (operation === 'listen') return this.#listener(machine);
         return (...args: unknown[]) => this.#ask(machine, timeoutMs, operation, args);
       },
     });
@@ -132,6 +133,32 @@ export class RegistryServer {
         );
       });
     });
+  }
+
+  /** A subscription takes a message there and one back; from then on wake-ups arrive, or are lost on the way. */
+  #listener(machine: Machine): NonNullable<Registry['listen']> {
+    return (resource, holder, onWake) => {
+      let subscribed: Listener | undefined;
+      let isReady = false;
+      let isOver = false;
+      const hears = this.#overNetwork(machine, onWake) as typeof onWake;
+      this.#network.request(machine, () => {
+        if (this.isDown || isOver) return;
+        subscribed = this.#registry.listen?.(resource, holder, hears);
+        this.#network.reply(machine, () => {
+          isReady = true;
+        });
+      });
+      return {
+        get isReady() {
+          return isReady;
+        },
+        [Symbol.dispose]: () => {
+          isOver = true;
+          subscribed?.[Symbol.dispose]();
+        },
+      };
+    };
   }
 
   /** What the server is to call back is called over the network, too. */

@@ -26,8 +26,8 @@ const whole =
 const makeCommand = (): Command =>
   new Command('npm run simulate --')
     .description(
-      'A large fleet on a virtual clock, with the real pools and the real memory registry: a day from night to night with\n' +
-        'bursts, environments that die and freeze, messages that are lost, late or doubled. Every step is judged by the laws.',
+      'A large fleet on a virtual clock, with the real pools and the real memory registry: a day from night to night ' +
+        'with bursts, environments that die and freeze, messages that are lost, late or doubled. Judged by the laws.',
     )
     .option(
       '--environments <number>',

@@ -80,6 +80,8 @@ const print = (result: LargeResult, given: SimulateArguments, realSeconds: numbe
 const main = async (): Promise<void> => {
   try {
     const given = readArguments(process.argv.slice(2));
+    // A file that cannot be written should be known before the minutes, not after.
+    if (given.svg !== undefined) await writeFile(given.svg, '');
     const progress = showProgress(given.seconds);
     const since = performance.now();
     const result = await new LargeRun(given).run(progress.tell);
@@ -88,8 +90,13 @@ const main = async (): Promise<void> => {
     print(result, given, (performance.now() - since) / 1_000);
     if (result.violation !== undefined) process.exitCode = 1;
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    process.exitCode = USAGE;
+    if (error instanceof UsageError) process.exitCode = USAGE;
+    else {
+      process.stderr.write(
+        `\nThe simulation ended before its time: ${error instanceof Error ? error.message : String(error)}\n`,
+      );
+      process.exitCode = 1;
+    }
   }
 };
 

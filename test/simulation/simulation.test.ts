@@ -10,8 +10,7 @@ const seeds = (): number[] => {
   return seed === undefined ? Array.from({ length: SEEDS }, (_, at) => at + 1) : [Number(seed)];
 };
 
-/** What a seed of the repeated kind must have in common with itself. */
-const KEPT_SEED = 7;
+const REPEATED = [1, 2, 3, 4];
 
 const tell = ({ seed, violation, trace }: SeedReport): string =>
   [
@@ -34,8 +33,8 @@ describe('a fleet with random faults on a virtual clock', () => {
   );
 
   test('does the same again with the same seed', async () => {
-    const [first, second] = await runSeeds([KEPT_SEED, KEPT_SEED]);
-    expect(second).toEqual(first);
-    expect(first?.steps).toBeGreaterThan(1_000);
+    const first = await runSeeds(REPEATED);
+    expect(await runSeeds(REPEATED)).toEqual(first);
+    expect(new Set(first.map(({ digest }) => digest)).size).toBe(REPEATED.length);
   });
 });

@@ -3,11 +3,12 @@ import { type Cluster, Redis as Redis6 } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
 import type { LeaseOutcome, LeaseRef, ResourceSettings, Share } from '../../lib/core/lease.ts';
 import { memoryRegistry } from '../../lib/registry/memory.ts';
+import type { ScriptClient } from '../../lib/registry/redis/batch.ts';
 import { keysOf, namespaceTag } from '../../lib/registry/redis/keys.ts';
 import { scriptedRegistry } from '../../lib/registry/redis/redis-registry.ts';
-import type { ScriptClient } from '../../lib/registry/redis/script-runner.ts';
 import { PARTS, SCRIPTS } from '../../lib/registry/redis/scripts.generated.ts';
 import type { ScriptName, ScriptSet } from '../../lib/registry/redis/scripts.ts';
+import type { HearingClient } from '../../lib/registry/redis/wake-channel.ts';
 import type {
   CensusDuty,
   Duty,
@@ -82,9 +83,12 @@ class ClockSetter implements ScriptClient {
   clockMs = START_MS;
   readonly #client: Redis6 | Cluster;
   readonly #told = new Map<string, number>();
+  /** Only a cluster has any. */
+  readonly nodes?: NonNullable<HearingClient['nodes']>;
 
   constructor(client: Redis6 | Cluster) {
     this.#client = client;
+    if ('nodes' in client) this.nodes = (role) => client.nodes(role);
   }
 
   evalsha(sha1: string, keyCount: number, ...args: string[]): Promise<unknown> {
@@ -96,8 +100,8 @@ class ClockSetter implements ScriptClient {
     return this.#client.eval(script, keyCount, ...args);
   }
 
-  duplicate(options: object): Redis6 {
-    return this.#client.duplicate(options);
+  duplicate(options: object): unknown {
+    return (this.#client as Redis6).duplicate(options);
   }
 
   forget(): void {

@@ -23,10 +23,23 @@ test('the longest label of this century fits into what PostgreSQL keeps', () => 
 
 test('a label that would be cut is refused, never cut', () => {
   const lease = { id: 'i'.repeat(16), fence: 2 ** 52 };
-  const longest = LABEL_MAX_BYTES - sessionLabel('', 'n'.repeat(6), lease).length;
-  expect(sessionLabel('r'.repeat(longest), 'n'.repeat(6), lease)).toHaveLength(LABEL_MAX_BYTES);
-  expect(() => sessionLabel('r'.repeat(longest + 1), 'n'.repeat(6), lease)).toThrow(RangeError);
+  const label = (namespace: number): string => sessionLabel('r'.repeat(20), 'n'.repeat(namespace), lease);
+  const longest = 6 + LABEL_MAX_BYTES - label(6).length;
+  expect(label(longest)).toHaveLength(LABEL_MAX_BYTES);
+  expect(() => label(longest + 1)).toThrow(RangeError);
 });
+
+test.each([
+  ['orders', 'two words', 'abcdefgh01234567', 1],
+  ['orders', 'a.b', 'abcdefgh01234567', 1],
+  ['orders', '', 'abcdefgh01234567', 1],
+  ['orders', 'ab12cd', 'a:b', 1],
+  ['orders', 'ab12cd', '', 1],
+  ['orders', 'ab12cd', 'abcdefgh01234567', 0],
+  ['orders', 'ab12cd', 'abcdefgh01234567', -1],
+])('a label that no census could read back is refused: %j %j %j %d', (resource, namespace, id, fence) =>
+  expect(() => sessionLabel(resource, namespace, { id, fence })).toThrow(RangeError),
+);
 
 describe('a label that is read back', () => {
   const PREFIX = labelPrefix('orders', 'ab12cd');
@@ -42,8 +55,8 @@ describe('a label that is read back', () => {
   test.each([
     'lh:orders.other1:abcdefgh01234567:zzz',
     'lh:order.ab12cd:abcdefgh01234567:zzz',
-    'lh:orders.ab12cd:abcdefgh0123456:zzz',
-    'lh:orders.ab12cd:abcdefgh012345678:zzz',
+    'lh:orders.ab12cd::zzz',
+    'lh:orders.ab12cd:abcdefgh.1234567:zzz',
     'lh:orders.ab12cd:abcdefgh 1234567:zzz',
     'lh:orders.ab12cd:abcdefgh01234567:',
     'lh:orders.ab12cd:abcdefgh01234567:0zz',

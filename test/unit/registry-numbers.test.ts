@@ -8,19 +8,20 @@ import { SETTINGS } from '../support/registry-harness.ts';
 const part = (name: string): string =>
   readFileSync(new URL(`../../lib/registry/redis/lua/parts/${name}.lua`, import.meta.url), 'utf8');
 
-/** The values of `local A, B = 1, 'text'`, for upper-case names and literals; powers of two are the bands of scores. */
+/** The values of `local a, b = 1, 2`, for upper-case names and numbers. */
 const constants = new Map(
-  [...part('keys').matchAll(/^local ([A-Z_]+(?:, [A-Z_]+)*) = (\d+(?:, (?:\d+|'[^']*'))*)$/gm)].flatMap(
+  [...part('keys').matchAll(/^local ([A-Z_]+(?:, [A-Z_]+)*) = (\d+(?:, \d+)*)$/gm)].flatMap(
     ([, names = '', values = '']) => {
-      const literals = values.split(', ');
-      return names.split(', ').map((name, at): [string, string | undefined] => [name, literals[at]]);
+      const numbers = values.split(', ').map(Number);
+      return names.split(', ').map((name, at): [string, number | undefined] => [name, numbers[at]]);
     },
   ),
 );
+const BANDS = ['HELD', 'REVOKING', 'CLAIMED', 'ALIVE', 'FOREVER', 'QUEUE', 'PLACE'];
 
 test('the Lua scripts carry the same limits', () => {
-  const numbers: Readonly<Record<string, number>> = {
-    SCHEMA,
+  const limits = Object.fromEntries([...constants].filter(([name]) => !BANDS.includes(name)));
+  expect(limits).toEqual({
     EPOCH: EPOCH_MS,
     FENCES: FENCES_PER_MS,
     STAMPS: STAMPS_PER_MS,
@@ -47,26 +48,45 @@ test('the Lua scripts carry the same limits', () => {
     OPEN_FOR_MAX: LIMITS.breakerOpenMaxMs,
     AUTH_FOR: LIMITS.breakerAuthMs,
     AUTH_FOR_MAX: LIMITS.breakerAuthMaxMs,
-  };
-  const bands = ['HELD', 'REVOKING', 'CLAIMED', 'ALIVE', 'FOREVER', 'QUEUE', 'PLACE'];
-  const others = Object.fromEntries([...constants].filter(([name]) => !bands.includes(name)));
-  const inLua = Object.entries(numbers).map(([name, value]): [string, string] => [name, String(value)]);
-  expect(others).toEqual({ ...Object.fromEntries(inLua), LAYOUT: `'${SCHEMA}'` });
+  });
+  expect(part('keys')).toContain(`local SCHEMA, LAYOUT = ${SCHEMA}, '${SCHEMA}'\n`);
 });
 
+test('the bands of the sorted set never meet, and every score is a whole number to Redis', () => {
+  const at = (name: string): number => constants.get(name) ?? Number.NaN;
+  const width = at('FOREVER') + 1;
+  expect([at('HELD'), at('REVOKING'), at('CLAIMED'), at('ALIVE')]).toEqual([0, width, 2 * width, 3 * width]);
+  expect(at('QUEUE')).toBeGreaterThanOrEqual(4 * width);
+  expect(at('QUEUE') + LIMITS.groupsMax * at('PLACE')).toBeLessThan(2 ** 53);
+  // Times and stamps of the next decades stay within their bands.
+  expect(Date.UTC(2095, 0)).toBeLessThan(width);
+  expect((Date.UTC(2095, 0) - EPOCH_MS) * STAMPS_PER_MS).toBeLessThan(at('PLACE'));
+});
+
+/** The fields of `state` between two places of a text, in order. */
+const fieldsIn = (text: string): string[] => [...text.matchAll(/state\.(\w+)/g)].map(([, name = '']) => name);
+
 test('the Lua scripts read the settings in the same order', () => {
-  const [, names = ''] = /\n {2}([\w, .]+) =\s+unpack\(values\)/.exec(part('state')) ?? [];
+  const [, names = ''] = /\n {2}((?:state\.\w+[,\s]+)+)=\s+unpack\(values\)/.exec(part('state')) ?? [];
   const short: Readonly<Record<string, string>> = {
     livenessMs: 'ticketLivenessMs',
     perSecond: 'connectsPerSecond',
     burst: 'connectBurst',
   };
-  const read = names.split(', ').map((name) => name.replace('state.', ''));
-  expect(read.map((name) => short[name] ?? name)).toEqual([...SETTINGS_ORDER]);
+  expect(fieldsIn(names).map((name) => short[name] ?? name)).toEqual([...SETTINGS_ORDER]);
+});
+
+test.each(['PULSE', 'REST'])('the fields of %s are written in the order in which they are read', (layout) => {
+  const [, read = ''] =
+    new RegExp(`((?:state\\.\\w+[,\\s]+)+)= struct\\.unpack\\(${layout},`).exec(part('state')) ?? [];
+  const [, written = ''] = new RegExp(`struct\\.pack\\(${layout}, ([^)]+)\\)`).exec(part('enter')) ?? [];
+  const formats = /local PULSE, REST = '<(d+)', '<(d+)'/.exec(part('keys')) ?? [];
+  expect(fieldsIn(read)).toHaveLength((layout === 'PULSE' ? formats[1] : formats[2])?.length ?? 0);
+  expect(fieldsIn(written)).toEqual(fieldsIn(read));
 });
 
 test('a page of anything stays far below what Redis and its serverless kin take', () => {
-  const argumentsPerItem = 10;
+  const argumentsPerItem = 11;
   expect(LIMITS.pageMax * argumentsPerItem + 20).toBeLessThan(3_999);
 });
 

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { type ScriptClient, ScriptRunner } from '../../lib/registry/redis/script-runner.ts';
+import type { ScriptClient } from '../../lib/registry/redis/batch.ts';
+import { ScriptRunner } from '../../lib/registry/redis/script-runner.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 const script = { text: 'return 1', sha1: 'abc' };

@@ -1,4 +1,4 @@
-import { encodeSettings, type InForce } from '../../core/lease.ts';
+import { encodeSettings, type InForce, type ResourceSettings } from '../../core/lease.ts';
 import type { GrantRequest, Operation, RenewItem } from '../registry.ts';
 
 type Argument = string | number;
@@ -8,10 +8,19 @@ export const NONE = '-';
 /** Stands for settings where no lease can come back. */
 const NOBODY = '+';
 
+const texts = new WeakMap<ResourceSettings, string>();
+
+/** A pool asks with the same settings for ever: they are written once. */
+const textOf = (settings: ResourceSettings): string => {
+  const text = texts.get(settings) ?? encodeSettings(settings);
+  texts.set(settings, text);
+  return text;
+};
+
 /** What is out of the ordinary comes last and only where it is: the script tells the ordinary ask by its length. */
 export const grantArguments = (request: GrantRequest): Argument[] => {
   const { leaseId, again, stamp, holder, group, wait, waitMs, listens = false, settings, share } = request;
-  const ordinary = [leaseId, holder, group, encodeSettings(settings), Number(wait)];
+  const ordinary = [leaseId, holder, group, textOf(settings), Number(wait)];
   if (!again && stamp === 0 && waitMs === undefined && !listens && share === undefined) return ordinary;
   const shareText = share === undefined ? NONE : `${share.min},${share.max},${share.priority}`;
   return [...ordinary, Number(again), stamp, waitMs ?? NONE, Number(listens), shareText];
@@ -35,6 +44,7 @@ const ordinary = ({ id, fence, turn, session = NONE, idle }: RenewItem): Argumen
 
 const comingBack = ({ again }: RenewItem): Argument[] => [
   again?.group ?? NONE,
+  again?.settings.connectBoundMs ?? 0,
   ...inForceArguments(again?.inForce),
 ];
 

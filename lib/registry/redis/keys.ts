@@ -17,3 +17,19 @@ export const keysOf = (resource: string, tag: string): string[] =>
 /** Where a holder is told that a slot is kept for one of its tickets; the scripts make the same name of the state's key. */
 export const wakeChannelOf = (resource: string, tag: string, holder: string): string =>
   `leasehold:{${resource}.${tag}}:wake:${holder}`;
+
+/** Resources whose keys are remembered; a registry rarely sees more than one. */
+const REMEMBERED_MAX = 100;
+
+/** The same, made once for each resource: the names are the longest part of every call. */
+export const rememberedKeys = (tag: string): ((resource: string) => readonly string[]) => {
+  const known = new Map<string, readonly string[]>();
+  return (resource) => {
+    const found = known.get(resource);
+    if (found !== undefined) return found;
+    if (known.size >= REMEMBERED_MAX) known.clear();
+    const keys = keysOf(resource, tag);
+    known.set(resource, keys);
+    return keys;
+  };
+};

@@ -1,4 +1,5 @@
-import { errorCode, type Script, type ScriptClient } from './script-runner.ts';
+import type { ScriptClient } from './batch.ts';
+import { errorCode, type Script } from './script-runner.ts';
 
 /** What of an ioredis client (5 or 6, `Redis`, with or without Sentinel, or `Cluster`) is watched. */
 export interface WatchedClient extends ScriptClient {

@@ -1,6 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import {
   assertAsk,
+  assertCensus,
   assertItems,
   assertOperation,
   assertResource,
@@ -11,7 +12,8 @@ import { configError } from '../../core/config.ts';
 import { encodeSettings } from '../../core/lease.ts';
 import type { Registry } from '../registry.ts';
 import { grantArguments, NONE, operateArguments, renewArguments } from './arguments.ts';
-import { keysOf, namespaceTag, wakeChannelOf } from './keys.ts';
+import type { ScriptClient } from './batch.ts';
+import { namespaceTag, rememberedKeys, wakeChannelOf } from './keys.ts';
 import { PrimaryWatch, type WatchedClient } from './primary-watch.ts';
 import { acknowledgedBy, type PipelineClient } from './replica-wait.ts';
 import {
@@ -20,12 +22,12 @@ import {
   readPark,
   readRelease,
   readRenew,
-  readReport,
   readSweep,
   readWord,
   readWords,
 } from './replies.ts';
-import { type Before, type ScriptClient, ScriptRunner } from './script-runner.ts';
+import { readReport } from './report-reply.ts';
+import { type Before, ScriptRunner } from './script-runner.ts';
 import { embeddedScripts, type ScriptName, type ScriptSet } from './scripts.ts';
 import { type HearingClient, WakeChannel } from './wake-channel.ts';
 
@@ -105,8 +107,9 @@ export const scriptedRegistry = (
   const usual = new ScriptRunner(client, clock, timeoutMs, before);
   const grants = new ScriptRunner(granting, clock, timeoutMs, before);
   const wakes = new WakeChannel(client, clock);
+  const keysOf = rememberedKeys(namespace);
   const run = (name: ScriptName, resource: string, ...args: (string | number)[]): Promise<unknown> =>
-    (name === 'grant' ? grants : usual).run(scripts[name], keysOf(resource, namespace), args.map(String));
+    (name === 'grant' ? grants : usual).run(scripts[name], keysOf(resource), args.map(String));
 
   return {
     namespace,
@@ -158,11 +161,12 @@ export const scriptedRegistry = (
       return readSweep(await run('sweep', resource, duties));
     },
 
-    async adopt(resource, { epoch, token }, sessions, last) {
+    async adopt(resource, census, sessions, last) {
+      assertCensus(census, last);
       assertItems(resource, undefined, sessions);
       const found = sessions.flatMap(({ id, fence, session }) => [id, fence, session]);
       const end = [Number(last !== undefined), last?.foreign ?? 0];
-      const reply = await run('adopt', resource, epoch, token, ...end, ...found);
+      const reply = await run('adopt', resource, census.epoch, census.token, ...end, ...found);
       return readWord(reply, 'adopted', 'refused');
     },
 

@@ -1,4 +1,4 @@
-import type { ScriptClient } from './script-runner.ts';
+import type { ScriptClient } from './batch.ts';
 
 /** One pipeline of ioredis, as far as it is used. */
 interface Pipeline {

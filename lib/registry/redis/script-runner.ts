@@ -1,11 +1,7 @@
-import { type Clock, sleep } from '../../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import { LeaseholdError, redact } from '../../core/errors.ts';
-
-/** What of an ioredis client (5 or 6, `Redis` or `Cluster`) is used. */
-export interface ScriptClient {
-  evalsha(sha1: string, keyCount: number, ...args: string[]): Promise<unknown>;
-  eval(script: string, keyCount: number, ...args: string[]): Promise<unknown>;
-}
+import { Batch, type ScriptClient } from './batch.ts';
+import { type Deadline, Deadlines } from './deadlines.ts';
 
 export interface Script {
   readonly text: string;
@@ -31,59 +27,58 @@ const PASSING = new Set([
 /** Runs scripts: by hash, in one round trip; with the text where the server does not know the hash, which can happen at any time. */
 export class ScriptRunner {
   readonly #client: ScriptClient;
-  readonly #clock: Clock;
+  readonly #batch: Batch;
   readonly #timeoutMs: number;
+  readonly #deadlines: Deadlines;
   readonly #before: Before | undefined;
 
   constructor(client: ScriptClient, clock: Clock, timeoutMs: number, before?: Before) {
     this.#client = client;
-    this.#clock = clock;
+    this.#batch = new Batch(client);
     this.#timeoutMs = timeoutMs;
+    this.#deadlines = new Deadlines(clock, timeoutMs);
     this.#before = before;
   }
 
   /** Rejects with REGISTRY_UNREACHABLE; the script may have run all the same, so its id decides what a repeat does. */
-  async run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    const end = new AbortController();
-    const answer = this.#runOnce(script, keys, args, end.signal);
-    answer.catch(() => undefined);
-    try {
-      return await Promise.race([answer, this.#timeout(end.signal)]);
-    } catch (cause) {
-      throw unreachable(cause);
-    } finally {
-      end.abort();
-    }
+  run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const late = (): void => reject(unreachable(new Error(`No answer within ${this.#timeoutMs} ms.`)));
+      const deadline = this.#deadlines.start(late);
+      const succeed = (value: unknown): void => {
+        this.#deadlines.finish(deadline);
+        resolve(value);
+      };
+      const fail = (cause: unknown): void => {
+        if (this.#deadlines.finish(deadline)) reject(unreachable(cause));
+      };
+      const send = (begin: () => Promise<unknown>, failed: (error: unknown) => void): void => {
+        try {
+          this.#inTurn(keys, deadline, begin).then(succeed, failed);
+        } catch (error) {
+          fail(error);
+        }
+      };
+      send(
+        () => this.#batch.evalsha(script.sha1, keys, args),
+        (error) => {
+          if (errorCode(error) !== 'NOSCRIPT' || !this.#deadlines.has(deadline)) fail(error);
+          else send(() => this.#client.eval(script.text, keys.length, ...keys, ...args), fail);
+        },
+      );
+    });
   }
 
-  async #timeout(end: AbortSignal): Promise<void> {
-    await sleep(this.#clock, this.#timeoutMs, end);
-    if (!end.aborted) throw new Error(`No answer within ${this.#timeoutMs} ms.`);
-  }
-
-  async #runOnce(
-    script: Script,
-    keys: readonly string[],
-    args: readonly string[],
-    end: AbortSignal,
-  ): Promise<unknown> {
+  /** After its time the caller has gone on, perhaps to cancel what this would ask for: then nothing more is sent. */
+  #inTurn(keys: readonly string[], deadline: Deadline, begin: () => Promise<unknown>): Promise<unknown> {
     const before = this.#before?.(keys);
-    if (before !== undefined) await inTime(before, end);
-    try {
-      return await this.#client.evalsha(script.sha1, keys.length, ...keys, ...args);
-    } catch (error) {
-      if (errorCode(error) !== 'NOSCRIPT') throw error;
-      await inTime(this.#before?.(keys), end);
-      return this.#client.eval(script.text, keys.length, ...keys, ...args);
-    }
+    if (before === undefined) return begin();
+    return before.then(() => {
+      if (!this.#deadlines.has(deadline)) throw new Error('Too late to be sent.');
+      return begin();
+    });
   }
 }
-
-/** After its time the caller has gone on, perhaps to cancel what this would ask for: then nothing more is sent. */
-const inTime = async (before: Promise<void> | undefined, end: AbortSignal): Promise<void> => {
-  await before;
-  if (end.aborted) throw new Error('Too late to be sent.');
-};
 
 export const errorCode = (error: unknown): string =>
   error instanceof Error && error.name === 'ReplyError' ? (error.message.split(' ', 1)[0] ?? '') : '';

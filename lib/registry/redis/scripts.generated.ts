@@ -53,11 +53,6 @@ if victim then return 'revoke', victim end
 end
 return isWithin and admit.may_probe() and 'probe' or nil
 end
-function admit.connect_after()
-if state.perSecond == 0 then return 0 end
-local interval = 1000 / state.perSecond
-return math.max(0, math.ceil(state.tat + interval - state.burst * interval - state.now))
-end
 function admit.census_for(id, wait)
 local isTurn = state.held == 0 or state.now >= state.quietUntil + math.floor(state.protectMs / 2)
 if not wait or not isTurn or state.count() >= state.capped() or control.is_census_out() then return {} end
@@ -73,8 +68,9 @@ it.how = it.census[1] and 'census' or nil
 return it
 end
 it.how, it.victim = admit.decide(group, older, it.ahead, ticket)
-local tooFar = admit.connect_after() - 5000
+local tooFar = state.connect_after() - 5000
 if it.how and tooFar > 0 then it.how, it.because, it.forMs = nil, 'RATE', tooFar end
+if it.how and not ticket and it.ahead + state.claims >= state.starts_left() then it.how, it.because = nil, 'RATE' end
 return it
 end
 function admit.take_over(verdict)
@@ -88,7 +84,7 @@ if verdict.how == 'probe' then return leases.take_duties(duties, 100, 8796093022
 return leases.take_duties(duties, 2, state.now)
 end
 function admit.hold(id, holder, group, probe)
-local after = admit.connect_after()
+local after = state.connect_after()
 state.tat = state.perSecond > 0 and math.max(state.tat, state.now) + 1000 / state.perSecond or 0
 if control.phase() == 'half-open' then
 local failing, trying = control.lists()
@@ -118,11 +114,11 @@ left = redis.call('PTTL', KEYS[3])
 end
 return moment - left
 end`,
-  compare: `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec', ' primary')
+  compare: `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' primary')
 local at, primary, last = clock(), identify(), {}
 if not primary.text then return { 'done', 'blind' } end
 if primary.role ~= 'master' then return { 'done', 'replica' } end
-last.node, last.run, last.history = string.match(loaded[5] or '', '^(%S+) (%S+) (%S+)$')
+last.node, last.run, last.history = string.match(loaded[3] or '', '^(%S+) (%S+) (%S+)$')
 local function has_moved()
 if last.node == '-' or last.node == primary.node then return false end
 local nodes = redis.pcall('CLUSTER', 'NODES')
@@ -136,7 +132,7 @@ return last.history ~= primary.before and has_moved()
 end
 if not loaded[1] then return { 'done', 'known' } end
 if loaded[1] == '2' and is_trusted() then
-if primary.text ~= loaded[5] then call('HSET', STATE, ' primary', primary.text) end
+if primary.text ~= loaded[3] then call('HSET', STATE, ' primary', primary.text) end
 return { 'done', 'known' }
 end`,
   control: `local control = {}
@@ -181,7 +177,7 @@ if state.farewells == 0 then return false end
 return string.find(call('HGET', STATE, ' farewells'), ' ' .. id .. ' ', 1, true) ~= nil
 end
 function control.bid_farewell(id)
-if state.farewells >= 1000 or control.has_left(id) then return end
+if state.learnUntil == 0 or state.farewells >= 1000 or control.has_left(id) then return end
 call('HSET', STATE, ' farewells', (call('HGET', STATE, ' farewells') or ' ') .. id .. ' ')
 state.farewells = state.farewells + 1
 end
@@ -267,6 +263,10 @@ if name == word then state.control = number end
 end
 if state.control == 1 then control.pause(pausedFor) end
 state.apply_in_force(text)
+end
+function control.bring_back(at)
+state.raise_bound(tonumber(ARGV[at + 6]))
+control.restore(ARGV[at + 7], tonumber(ARGV[at + 8]), ARGV[at + 9], tonumber(ARGV[at + 10]))
 end`,
   create: `function state.create(text)
 state.known, state.now, state.clockAt = true, at, at
@@ -295,11 +295,16 @@ tickets.serve()
 groups.drop_empty()
 if state.isDue or state.due == 0 then state.due = state.next_due() end
 state.space, state.calm = state.capped() - state.headroom, state.is_calm() and 1 or 0
-local fields = { 'HSET', STATE, ' pulse', struct.pack('<ddddd', state.due, state.now, state.clockAt, state.fence, state.held) }
-local rest = struct.pack('<dddddddddddddddddddddddddddddddddddddddddd', state.calm, state.space, state.revoking, state.waiting, state.claims, state.capacity, state.headroom, state.protectMs, state.idleMs, state.connectBoundMs,
-state.quantumMs, state.dutyMs, state.livenessMs, state.waitersMax, state.claimMs, state.perSecond, state.burst, state.flagged, state.eligible, state.minima, state.groupCount, state.stamp, state.lookMax, state.probeAfter, state.probeFailures, state.epoch, state.learnUntil, state.quietUntil, state.censusUntil, state.censusToken, state.farewells,
-state.version, state.control, state.pausedUntil, state.foreign, state.staleBelow, state.tat, state.openings, state.openUntil, state.isAuth, state.failures, state.trials)
-if rest ~= loaded[3] then
+local fields = { 'HSET', STATE, ' pulse', struct.pack('<ddddddddddd', state.calm, state.space, state.protectMs, state.idleMs, state.dutyMs,
+state.due, state.now, state.clockAt, state.fence, state.held, state.groupCount) }
+local rest = struct.pack('<dddddddddddddddddddddddddddddddddddd', state.revoking, state.waiting, state.claims,
+state.capacity, state.headroom, state.connectBoundMs, state.quantumMs, state.livenessMs, state.waitersMax, state.claimMs,
+state.perSecond, state.burst, state.flagged, state.eligible, state.minima,
+state.stamp, state.lookMax, state.probeAfter, state.probeFailures,
+state.epoch, state.learnUntil, state.quietUntil, state.censusUntil, state.censusToken, state.farewells,
+state.version, state.control, state.pausedUntil, state.foreign, state.staleBelow, state.tat,
+state.openings, state.openUntil, state.isAuth, state.failures, state.trials)
+if rest ~= cold[1] then
 fields[5], fields[6] = ' rest', rest
 end
 groups.save(fields)
@@ -311,21 +316,29 @@ return reply
 end
 if state.known then state.enter() end`,
   'grant-fast': `local id, holder, groupName = ARGV[1], ARGV[2], ARGV[3]
-local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec', id, ' g' .. groupName)
+local loaded = call('HMGET', STATE, 'schema', ' pulse', ' spec', id, ' g' .. groupName)
 local at = clock()
-if #ARGV < 6 and loaded[6] and not loaded[5] and loaded[4] == ARGV[4] and loaded[1] == '2' then
-local calm, space, _, _, _, _, _, protectMs, idleMs = struct.unpack('<ddddddddd', loaded[3])
-local due, now, clockAt, fence, held = struct.unpack('<ddddd', loaded[2])
+if #ARGV < 6 and not loaded[4] and loaded[3] == ARGV[4] and loaded[1] == '2' then
+local calm, space, protectMs, idleMs, dutyMs, due, now, clockAt, fence, held, groupCount = struct.unpack('<ddddddddddd', loaded[2])
 if at > clockAt then now = now + at - clockAt end
-local taken, _, max = struct.unpack('<ddd', loaded[6])
-if calm == 1 and now < due and held < space and taken < max and call('ZCARD', TIMES) == held then
+local isNew, taken, max = not loaded[5], 0, 1000000000
+if not isNew then
+local _
+taken, _, max = struct.unpack('<ddd', loaded[5])
+end
+if calm == 1 and now < due and held < space and taken < max and call('ZCARD', TIMES) == held
+and (not isNew or groupCount < 64 - 1) then
+if isNew then
+loaded[5], groupCount = struct.pack('<dddddddd', 0, 0, 1000000000, 0, 0, 0, 0, -1), groupCount + 1
+call('HSET', STATE, ' names', (call('HGET', STATE, ' names') or ' ') .. groupName .. ' ')
+end
 fence = math.max(fence + 1, (now - 1767225600000) * 1024)
 local ends = now + protectMs
 if ends + idleMs < due then due = ends + idleMs end
 call('ZADD', TIMES, ends .. '', id)
 call('HSET', STATE, id, struct.pack('<dddBBBsss', fence, 0, now, 0, 0, 0, holder, groupName, '-'),
-' pulse', struct.pack('<ddddd', due, now, at, fence, held + 1),
-' g' .. groupName, struct.pack('<d', taken + 1) .. string.sub(loaded[6], 9))
+' pulse', struct.pack('<ddddddddddd', calm, space, protectMs, idleMs, dutyMs, due, now, at, fence, held + 1, groupCount),
+' g' .. groupName, struct.pack('<d', taken + 1) .. string.sub(loaded[5], 9))
 return held + 1 < space and fence or -fence
 end
 end`,
@@ -412,7 +425,7 @@ end
 end
 if not groups.isRenamed then return end
 fields[#fields + 1] = ' names'
-fields[#fields + 1] = table.concat(groups.names, ' ')
+fields[#fields + 1] = ' ' .. table.concat(groups.names, ' ') .. ' '
 end`,
   identify: `local function identify()
 local server, replication, node = redis.pcall('INFO', 'server'), redis.pcall('INFO', 'replication'), redis.pcall('CLUSTER', 'MYID')
@@ -443,12 +456,6 @@ local text = struct.pack('<dddBBBsss', it.fence, it.turn, it.grantedAt, it.probe
 if it.loss > 0 then text = text .. struct.pack('<ddd', it.revokedAt, it.lookAt, it.endAt) end
 call('HSET', STATE, it.id, text)
 end
-function leases.owned(id, holder, itsFence)
-local it = leases.read(id)
-if not it or it.loss > 0 then return nil, it and LOSSES[it.loss] or 'unknown', it end
-if it.fence ~= itsFence or (it.holder ~= holder and it.holder ~= '?') then return nil, 'unknown', it end
-return it, nil, it
-end
 function leases.ends_of(id)
 return tonumber(call('ZSCORE', TIMES, id))
 end
@@ -477,12 +484,31 @@ if it.flag == 0 then return end
 local group = groups.find(it.group)
 it.flag, state.flagged, group.flagged = 0, state.flagged - 1, group.flagged - 1
 end
+function leases.take_over(it, holder, at)
+if it.holder ~= '?' then return end
+it.holder = holder
+if not at or ARGV[at + 5] == '-' then return end
+control.bring_back(at)
+groups.change(groups.find(it.group), -1, 0)
+local group = groups.of(ARGV[at + 5], 0, 1000000000, 0, 0)
+groups.change(group, 1, 0)
+it.group = group.name
+end
+function leases.owned(id, holder, itsFence, at)
+local it = leases.read(id)
+if not it or it.loss > 0 then return nil, it and LOSSES[it.loss] or 'unknown', it end
+if it.fence ~= itsFence then return nil, 'unknown', it end
+leases.take_over(it, holder, at)
+if it.holder ~= holder then return nil, 'unknown', it end
+return it, nil, it
+end
 function leases.should_yield(it, group)
-if state.control == 2 or state.flagged < state.count() - state.capped() then return true end
+if state.control == 2 or state.flagged < state.debt() then return true end
 if it.fence < state.staleBelow and state.flagged < math.max(1, state.headroom) then return true end
 if state.now - it.grantedAt < state.quantumMs then return false end
 if group.taken >= group.max and group.flagged < group.waiting then return true end
-if (group.waiting > 0 or group.taken > group.min) and state.flagged < state.eligible - math.max(0, state.room()) then return true end
+local wanted = state.debt() + math.max(0, state.eligible - math.max(0, state.room()))
+if (group.waiting > 0 or group.taken > group.min) and state.flagged < wanted then return true end
 return state.headroom == 0 and state.count() >= state.capped()
 end
 function leases.flag_if_wanted(it)
@@ -555,27 +581,35 @@ local longest = math.floor(state.protectMs / 3)
 if state.waiting == 0 then return longest end
 return math.min(longest, math.max(math.floor(state.protectMs / 20), math.ceil(state.held * 1000 / 1000)))
 end`,
-  load: `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec')
+  load: `local loaded = call('HMGET', STATE, 'schema', ' pulse')
 local at = clock()`,
-  'release-fast': `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' rest', ' spec', ARGV[2])
+  'release-fast': `local loaded = call('HMGET', STATE, 'schema', ' pulse', ARGV[2])
 local at = clock()
-if #ARGV == 4 and loaded[5] and loaded[1] == '2' and (ARGV[4] == 'closed' or ARGV[4] == 'unused') then
-local calm = struct.unpack('<d', loaded[3])
-local due, now, clockAt, top, held = struct.unpack('<ddddd', loaded[2])
+if #ARGV == 4 and loaded[3] and loaded[1] == '2' and (ARGV[4] == 'closed' or ARGV[4] == 'unused') then
+local calm, space, protectMs, idleMs, dutyMs, due, now, clockAt, top, held, groupCount = struct.unpack('<ddddddddddd', loaded[2])
 if at > clockAt then now = now + at - clockAt end
-local fence, _, _, probe, flag, loss, holder, groupName = struct.unpack('<dddBBBsss', loaded[5])
+local fence, _, _, probe, flag, loss, holder, groupName = struct.unpack('<dddBBBsss', loaded[3])
 if calm == 1 and now < due and probe + flag + loss == 0 and holder == ARGV[1] and fence == tonumber(ARGV[3]) then
 local group = call('HGET', STATE, ' g' .. groupName)
-local taken, _, _, _, _, _, version = struct.unpack('<ddddddd', group)
-if taken + version > 1 and call('ZREM', TIMES, ARGV[2]) == 1 then
+local taken, min, _, _, _, _, version = struct.unpack('<ddddddd', group)
+local isLast = taken + version == 1
+if not (isLast and min > 0) and call('ZREM', TIMES, ARGV[2]) == 1 then
+if isLast then
+local names, name = call('HGET', STATE, ' names'), ' ' .. groupName .. ' '
+local from, to = string.find(names, name, 1, true)
+call('HDEL', STATE, ARGV[2], ' g' .. groupName)
+call('HSET', STATE, ' pulse', struct.pack('<ddddddddddd', calm, space, protectMs, idleMs, dutyMs, due, now, at, top, held - 1, groupCount - 1),
+' names', string.sub(names, 1, from) .. string.sub(names, to + 1))
+else
 call('HDEL', STATE, ARGV[2])
-call('HSET', STATE, ' pulse', struct.pack('<ddddd', due, now, at, top, held - 1),
+call('HSET', STATE, ' pulse', struct.pack('<ddddddddddd', calm, space, protectMs, idleMs, dutyMs, due, now, at, top, held - 1, groupCount),
 ' g' .. groupName, struct.pack('<d', taken - 1) .. string.sub(group, 9))
+end
 return 'released'
 end
 end
 end`,
-  'renew-fast': `local fields = { 'HMGET', STATE, 'schema', ' pulse', ' rest', ' spec' }
+  'renew-fast': `local fields = { 'HMGET', STATE, 'schema', ' pulse' }
 if ARGV[2] == '-' then
 for i = 3, #ARGV, 5 do fields[#fields + 1] = ARGV[i] end
 end
@@ -584,7 +618,7 @@ local at = clock()
 local function renew_all(protectMs, now, pulse, dutyMs)
 local times, records, outcomes, seen = { 'ZADD', TIMES }, { 'HSET', STATE }, {}, {}
 for i = 3, #ARGV, 5 do
-local id, text = ARGV[i], loaded[4 + (i + 2) / 5]
+local id, text = ARGV[i], loaded[2 + (i + 2) / 5]
 if not text or seen[id] then return nil end
 seen[id] = true
 local fence, turn, grantedAt, probe, flag, loss, holder, group, session = struct.unpack('<dddBBBsss', text)
@@ -602,11 +636,10 @@ call(unpack(records))
 return { 'renewed', 0, math.floor(protectMs / 3), dutyMs, outcomes, {}, {}, {} }
 end
 if ARGV[2] == '-' and loaded[1] == '2' then
-local calm, space, _, _, _, _, _, protectMs, _, _, _, dutyMs = struct.unpack('<dddddddddddd', loaded[3])
-local due, now, clockAt, fence, held = struct.unpack('<ddddd', loaded[2])
+local calm, space, protectMs, idleMs, dutyMs, due, now, clockAt, fence, held, groupCount = struct.unpack('<ddddddddddd', loaded[2])
 if at > clockAt then now = now + at - clockAt end
 if calm == 1 and now < due and held < space then
-local reply = renew_all(protectMs, now, struct.pack('<ddddd', due, now, at, fence, held), dutyMs)
+local reply = renew_all(protectMs, now, struct.pack('<ddddddddddd', calm, space, protectMs, idleMs, dutyMs, due, now, at, fence, held, groupCount), dutyMs)
 if reply then return reply end
 end
 end`,
@@ -616,24 +649,26 @@ state.known = loaded[1] == '2'
 function state.forget()
 call('DEL', STATE, TIMES)
 end
+local cold = state.known and call('HMGET', STATE, ' rest', ' spec') or {}
 if state.known then
-local _, _, _, _, held = struct.unpack('<ddddd', loaded[2])
-local _, _, revoking, waiting, claims = struct.unpack('<ddddd', loaded[3])
+local _, _, _, _, _, _, _, _, _, held = struct.unpack('<ddddddddddd', loaded[2])
+local revoking, waiting, claims = struct.unpack('<ddd', cold[1])
 state.known = call('ZCARD', TIMES) == held + revoking + 2 * (waiting + claims)
 end
 if loaded[1] and not state.known then
 state.forget()
-loaded = {}
+loaded, cold = {}, {}
 end
-state.spec = loaded[4]
-state.due, state.now, state.clockAt, state.fence, state.held = struct.unpack('<ddddd', loaded[2] or string.rep('\\0', 40))
-state.calm, state.space, state.revoking, state.waiting, state.claims,
-state.capacity, state.headroom, state.protectMs, state.idleMs, state.connectBoundMs, state.quantumMs, state.dutyMs, state.livenessMs, state.waitersMax, state.claimMs, state.perSecond, state.burst,
-state.flagged, state.eligible, state.minima, state.groupCount,
+state.spec = cold[2]
+state.calm, state.space, state.protectMs, state.idleMs, state.dutyMs,
+state.due, state.now, state.clockAt, state.fence, state.held, state.groupCount = struct.unpack('<ddddddddddd', loaded[2] or string.rep('\\0', 88))
+state.revoking, state.waiting, state.claims,
+state.capacity, state.headroom, state.connectBoundMs, state.quantumMs, state.livenessMs, state.waitersMax, state.claimMs,
+state.perSecond, state.burst, state.flagged, state.eligible, state.minima,
 state.stamp, state.lookMax, state.probeAfter, state.probeFailures,
 state.epoch, state.learnUntil, state.quietUntil, state.censusUntil, state.censusToken, state.farewells,
 state.version, state.control, state.pausedUntil, state.foreign, state.staleBelow, state.tat,
-state.openings, state.openUntil, state.isAuth, state.failures, state.trials = struct.unpack('<dddddddddddddddddddddddddddddddddddddddddd', loaded[3] or string.rep('\\0', 336))
+state.openings, state.openUntil, state.isAuth, state.failures, state.trials = struct.unpack('<dddddddddddddddddddddddddddddddddddd', cold[1] or string.rep('\\0', 288))
 local CONTROLS = { [0] = 'open', 'paused', 'draining' }
 local function whole(value)
 return string.format('%.0f', value)
@@ -654,17 +689,19 @@ unpack(values)
 call('HSET', STATE, ' spec', text)
 state.due = 0
 end
-function state.raise_bound(text)
-local bound = string.match(text, '^%d+,%d+,%d+,%d+,(%d+)')
+function state.raise_bound(bound)
 local more = bound - state.connectBoundMs
 if more <= 0 then return end
-state.read_settings((string.gsub(state.spec, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. bound)))
+state.read_settings((string.gsub(state.spec, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. whole(bound))))
 if state.learnUntil > 0 then state.learnUntil, state.quietUntil = state.learnUntil + more, state.quietUntil + more end
 end
+function state.bound_in(text)
+return tonumber(string.match(text, '^%d+,%d+,%d+,%d+,(%d+)'))
+end
 function state.apply_in_force(text)
-local own = string.format('%.0f', state.connectBoundMs)
+local own = whole(state.connectBoundMs)
 state.read_settings((string.gsub(text, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. own)))
-state.raise_bound(text)
+state.raise_bound(state.bound_in(text))
 end
 function state.learn()
 state.epoch = state.now
@@ -682,17 +719,27 @@ return math.max(0, state.held + state.revoking - state.capped())
 end
 function state.room()
 return state.capped() - state.headroom - state.held - state.revoking - state.claims
+end
+function state.connect_after()
+if state.perSecond == 0 then return 0 end
+local interval = 1000 / state.perSecond
+return math.max(0, math.ceil(state.tat + interval - state.burst * interval - state.now))
+end
+function state.starts_left()
+if state.perSecond == 0 then return math.huge end
+local free = 5000 - math.max(0, state.tat - state.now)
+return math.max(0, math.floor(free * state.perSecond / 1000) + state.burst)
 end`,
   tickets: `local tickets = { wakes = {} }
 function tickets.read(id)
 local text = state.waiting + state.claims > 0 and call('HGET', STATE, ' t' .. id)
 if not text then return nil end
 local it = { id = id }
-it.stamp, it.listens, it.group, it.holder = struct.unpack('<dBss', text)
+it.stamp, it.listens, it.isPassedOver, it.group, it.holder = struct.unpack('<dBBss', text)
 return it
 end
 function tickets.write(it)
-call('HSET', STATE, ' t' .. it.id, struct.pack('<dBss', it.stamp, it.listens, it.group, it.holder))
+call('HSET', STATE, ' t' .. it.id, struct.pack('<dBBss', it.stamp, it.listens, it.isPassedOver, it.group, it.holder))
 end
 function tickets.has_claim(id)
 return state.claims > 0 and tonumber(call('ZSCORE', TIMES, ' ' .. id)) < 1125899906842624
@@ -707,7 +754,7 @@ call('ZADD', TIMES, groups.place_of(group) + it.stamp, ' ' .. it.id)
 groups.change(group, 0, 1)
 end
 function tickets.add(id, order, listens, group, holder)
-local it = { id = id, stamp = order, listens = listens, group = group.name, holder = holder }
+local it = { id = id, stamp = order, listens = listens, isPassedOver = 0, group = group.name, holder = holder }
 tickets.write(it)
 tickets.enqueue(it, group)
 end
@@ -738,7 +785,7 @@ if state.claims == 0 then return end
 for _, member in ipairs(state.members(17592186044416, state.now, limit)) do
 local it = tickets.read(string.sub(member, 2))
 local group = groups.find(it.group)
-it.listens = 0
+it.isPassedOver = 1
 tickets.write(it)
 tickets.unclaim(group)
 tickets.enqueue(it, group)
@@ -750,37 +797,39 @@ if one.group.priority ~= other.group.priority then return one.group.priority > o
 if one.stamp ~= other.stamp then return one.stamp < other.stamp end
 return one.id < other.id
 end
+function tickets.oldest(group)
+local first = groups.place_of(group)
+local found, line = call('ZRANGEBYSCORE', TIMES, first, '(' .. whole(first + 17592186044416), 'LIMIT', 0, 16), {}
+for _, member in ipairs(found) do
+local it = tickets.read(string.sub(member, 2))
+if it.isPassedOver == 0 then line[#line + 1] = it end
+end
+return line
+end
 function tickets.choose(limit)
 local lines, chosen = {}, {}
 for _, group in ipairs(groups.all()) do
-if group.waiting > 0 then
-local first = groups.place_of(group)
-local last = '(' .. whole(first + 17592186044416)
-lines[#lines + 1] = { group = group, served = 0, first = first,
-ids = call('ZRANGEBYSCORE', TIMES, first, last, 'WITHSCORES', 'LIMIT', 0, limit) }
-end
+if group.waiting > 0 then lines[#lines + 1] = { group = group, served = 0, tickets = tickets.oldest(group) } end
 end
 while #chosen < limit do
 local best
 for _, line in ipairs(lines) do
-local group, id, taken = line.group, line.ids[2 * line.served + 1], line.group.taken + line.served
-if id and taken < group.max then
-local one = { id = id, group = group, line = line, isUrgent = taken < group.min,
-stamp = tonumber(line.ids[2 * line.served + 2]) - line.first }
+local group, ticket, taken = line.group, line.tickets[line.served + 1], line.group.taken + line.served
+if ticket and taken < group.max then
+local one = { ticket = ticket, group = group, line = line, isUrgent = taken < group.min, stamp = ticket.stamp, id = ticket.id }
 if not best or tickets.is_better(one, best) then best = one end
 end
 end
 if not best then break end
 best.line.served = best.line.served + 1
-chosen[#chosen + 1] = string.sub(best.id, 2)
+chosen[#chosen + 1] = best.ticket
 end
 return chosen
 end
 function tickets.serve()
-local limit = math.min(state.room(), 16)
+local limit = math.min(state.room(), 16, state.starts_left() - state.claims)
 if limit <= 0 or state.eligible == 0 or state.openings > 0 or control.ban() then return end
-for _, id in ipairs(tickets.choose(limit)) do
-local it = tickets.read(id)
+for _, it in ipairs(tickets.choose(limit)) do
 if it.listens == 1 then tickets.claim(it) end
 end
 end`,
@@ -789,7 +838,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: '87d3fe406c22b8c413b1d3d43232147d7e7c4b7f',
+    sha1: '263e078ae59452600f037dff79a18ec97df20b58',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -819,10 +868,11 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: '56cb823bfb342473fa9da782f79075cb1338689a',
+    sha1: 'd6f15d6e0c65f7df7eb14f27b4170ecd3fd63fc8',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
-if tonumber(ARGV[1]) ~= state.epoch or state.learnUntil > 0 and tonumber(ARGV[2]) ~= state.censusToken then return state.done({ 'done', 'refused' }) end
+local isLast = tonumber(ARGV[2]) > 0 and tonumber(ARGV[2]) == state.censusToken
+if tonumber(ARGV[1]) ~= state.epoch or state.learnUntil > 0 and not isLast then return state.done({ 'done', 'refused' }) end
 for i = 5, #ARGV, 3 do
 local id = ARGV[i]
 if not leases.read(id) and not control.has_left(id) then
@@ -837,25 +887,25 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: '5d0130f2fcd0ad3523b0e14fd389ff3fb066380d',
+    sha1: '93c99db4ab4086290d83f329ad97d1000d8c26c0',
     uses: ['keys', 'clock', 'load', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
 state.create(ARGV[1])
 state.enter()
 end
-state.raise_bound(ARGV[1])
+state.raise_bound(state.bound_in(ARGV[1]))
 if ARGV[2] == '1' then control.end_learning() end
 return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, state.learnUntil - state.now) })`,
   },
   forget: {
-    sha1: '9cec2563b67d712a3ec9c05512b7eb21a00bab6c',
+    sha1: 'c8cc78f3c793ef99a0c654f47729f5129e5bc8db',
     uses: ['keys', 'clock', 'load', 'state'],
     body: `state.forget()
 return { 'done' }`,
   },
   grant: {
-    sha1: 'bd055702ecfc926f849264bc95e732e6efc6df1e',
+    sha1: '58bafad189bbf22c7b7eee750526aa4857f95711',
     uses: ['keys', 'clock', 'grant-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
 local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
@@ -864,7 +914,7 @@ if not state.known then
 state.create(ARGV[4])
 state.enter()
 end
-state.raise_bound(ARGV[4])
+state.raise_bound(state.bound_in(ARGV[4]))
 local function differ(group)
 local isOther = min and (group.min ~= tonumber(min) or group.max ~= tonumber(max) or group.priority ~= tonumber(priority))
 return (isOther or ARGV[4] ~= state.spec) and 1 or 0
@@ -898,7 +948,7 @@ if ticket then tickets.forget(id) end
 return state.done({ 'denied', 'DEADLINE_NEAR', hint, because })
 end
 if ticket then
-ticket.listens = listens
+ticket.listens, ticket.isPassedOver = listens, 0
 tickets.write(ticket)
 else
 if not wait then return state.done({ 'denied', because or 'FULL', hint, '-' }) end
@@ -910,7 +960,7 @@ tickets.keep_alive(id)
 return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: 'f5c894d21583226210066952bbb6d614acce6e2e',
+    sha1: '6417b9486c2e9cd88314efa192fb011ae0211d63',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -931,7 +981,7 @@ return state.done({ 'state', state.spec, state.held, protected, state.revoking, 
 state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: '900b8fa6fec69592ced4ae0beccdb396f727082d',
+    sha1: '304563a235f5766851b931bd56083eadaf72beff',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -979,7 +1029,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: 'd781478090c8a98a6eb01f2187d56ae3d49c8276',
+    sha1: '546787eca18661eb3cb0074492714a2318e3da74',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -1004,13 +1054,13 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   primary: {
-    sha1: '6efc74944d774d87e588c7cbae3695befad812ea',
+    sha1: '3710a6fb720732b219498dc9c82c1e289df22b91',
     uses: ['keys', 'clock', 'identify', 'compare', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'known' } end
 if primary.before ~= last.history and state.now < state.epoch + 60000 then return state.done({ 'done', 'known' }) end
 local shares = groups.all()
 for _, it in ipairs(shares) do it.taken, it.waiting, it.flagged, it.text = 0, 0, 0, nil end
-groups.isRenamed, tickets.wakes, loaded = true, {}, {}
+groups.isRenamed, tickets.wakes, loaded, cold = true, {}, {}, {}
 state.forget()
 call('HSET', STATE, 'schema', 2, ' spec', state.spec, ' primary', primary.text)
 state.held, state.revoking, state.waiting, state.claims, state.flagged, state.eligible = 0, 0, 0, 0, 0, 0
@@ -1020,16 +1070,20 @@ state.learn()
 return state.done({ 'done', 'learning' })`,
   },
   release: {
-    sha1: '3b10806f4bcfcf3b60cf6d1fea180816e95a41f7',
+    sha1: '411b8231c63c72505d83b5902911360aeb84fbc7',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
+local function may_release(it, itsFence)
+if it.fence == itsFence then return it.holder == holder or it.holder == '?' end
+return itsFence == 0 and it.holder == holder
+end
 local function release(id, itsFence, outcome)
 if not state.known then return 'unknown' end
 if tickets.forget(id) then return 'released' end
 local it = leases.read(id)
-if not it and state.learnUntil > 0 then control.bid_farewell(id) end
-if not it or (it.holder ~= holder and it.holder ~= '?') then return 'unknown' end
-if it.fence ~= itsFence and itsFence ~= 0 then return 'unknown' end
+if it and not may_release(it, itsFence) then return 'unknown' end
+control.bid_farewell(id)
+if not it then return 'unknown' end
 local before = state.probeFailures
 if it.loss > 0 then
 leases.remove_revoking(it)
@@ -1045,38 +1099,29 @@ for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: '6f0aab7071ea34a53c158b18046172d2299ad052',
+    sha1: '76aa77c25691be275f0c109d24f318cb51aa89ad',
     uses: ['keys', 'clock', 'renew-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
-    body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 10
+    body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 11
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
 state.create(ARGV[2])
 state.enter()
 end
 local function registered(at, record)
-local id, session, group = ARGV[at], ARGV[at + 3], width == 10 and ARGV[at + 5] or '-'
-if record or state.learnUntil == 0 or group == '-' or session == '-' or control.has_left(id) then return nil end
-control.restore(ARGV[at + 6], tonumber(ARGV[at + 7]), ARGV[at + 8], tonumber(ARGV[at + 9]))
-return leases.put(id, tonumber(ARGV[at + 1]), holder, groups.of(group, 0, 1000000000, 0, 0), 0, session, state.now + state.protectMs)
-end
-local function take_over(it, name)
-if it.holder ~= '?' then return end
-it.holder = holder
-if width == 5 or name == '-' then return end
-leases.unflag(it)
-groups.change(groups.find(it.group), -1, 0)
-local group = groups.of(name, 0, 1000000000, 0, 0)
-groups.change(group, 1, 0)
-it.group = group.name
+local id, session = ARGV[at], ARGV[at + 3]
+local isBack = width > 5 and ARGV[at + 5] ~= '-' and session ~= '-'
+if record or state.learnUntil == 0 or not isBack or control.has_left(id) then return nil end
+control.bring_back(at)
+local group = groups.of(ARGV[at + 5], 0, 1000000000, 0, 0)
+return leases.put(id, tonumber(ARGV[at + 1]), holder, group, 0, session, state.now + state.protectMs)
 end
 local function renew(at)
 local id, turn, session = ARGV[at], tonumber(ARGV[at + 2]), ARGV[at + 3]
-local it, loss, record = leases.owned(id, holder, tonumber(ARGV[at + 1]))
+local it, loss, record = leases.owned(id, holder, tonumber(ARGV[at + 1]), width > 5 and at or nil)
 it = it or registered(at, record)
 if not it then
 local isForgotten = state.learnUntil > 0 and not record and not control.has_left(id)
 return isForgotten and { 'forgotten' } or { 'lost', loss }
 end
-take_over(it, ARGV[at + 5])
 leases.bind(it, session)
 if turn > it.turn then
 it.turn = turn
@@ -1101,7 +1146,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: '89767fef1691786f9396f3878fa2f9f01213ed52',
+    sha1: 'd259c425ac6d4aed6caea4d4faa22b8f5ccce96b',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1119,13 +1164,14 @@ return 'kept'
 end
 if not is_proof(it, seen, server) then return 'kept' end
 leases.remove_revoking(it)
+control.bid_farewell(id)
 return 'settled'
 end
 for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2] == '1', ARGV[i + 3]) end
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: '36b1550e64b98ffdcaa3887f49022fca17e29b61',
+    sha1: '9921ed8ff758d4e48a22b01c1b2d8e8b6c7702ea',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)

@@ -113,6 +113,7 @@ export class WakeChannel {
     try {
       await ear.subscribe(name);
     } catch {
+      ear.disconnect();
       this.#lose(ear);
       return;
     }
@@ -123,7 +124,7 @@ export class WakeChannel {
 
   #lose(ear: Ear): void {
     if (this.#ear !== ear) return;
-    this.#close();
+    this.#ear = undefined;
     for (const channel of this.#channels.values()) channel.isSubscribed = false;
     this.#openLater();
   }

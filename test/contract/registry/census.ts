@@ -272,6 +272,15 @@ export const describeCensus = ({ scene, unknownScene }: Scenes): void => {
       expect(await it.report()).toMatchObject({ held: 2 });
     });
 
+    test('L13 farewells are for this learning: what a later census still sees is there', async () => {
+      const { it, census } = await censusScene();
+      await it.release('x', { fence: 77 });
+      await it.adopt(census, ['x'], 0);
+      expect(await it.report()).toMatchObject({ held: 1 });
+      await it.adopt(await it.census(), ['x']);
+      expect(await it.report()).toMatchObject({ held: 2 });
+    });
+
     test('L13 farewells are bounded', async () => {
       const { it, census } = await censusScene();
       const names = Array.from({ length: LIMITS.farewellsMax + 1 }, (_, at) => `f${at}`);

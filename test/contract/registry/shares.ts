@@ -293,6 +293,16 @@ export const describeShares = ({ scene }: Scenes): void => {
       expect(await it.heard(3)).toEqual(['l1', 'h', 'l2']);
     });
 
+    test('L10 a newcomer of a high priority waits for a minimum, also where it is polled for', async () => {
+      const it = await fullScene();
+      await it.share('high', { priority: 9 });
+      await it.share('low', { min: 1 });
+      await it.queued('l', { group: 'low' });
+      await it.release('m1');
+      expect(await it.ask('h', { group: 'high' })).toMatchObject({ kind: 'denied', reason: 'FULL' });
+      expect(await it.poll('l')).toMatchObject({ kind: 'granted' });
+    });
+
     test('L9 among groups of one priority the age decides, also where a ticket came back with its old stamp', async () => {
       const it = await fullScene();
       const { stamp } = await it.queued('b1', { group: 'b' });

@@ -3,7 +3,9 @@
 -- ARGV: epoch, token, last (0|1), sessions without a label, then for each session: id, fence, session
 -- Reply: done, adopted | refused
 if not state.known then return { 'done', 'refused' } end
-if tonumber(ARGV[1]) ~= state.epoch or state.learnUntil > 0 and tonumber(ARGV[2]) ~= state.censusToken then return state.done({ 'done', 'refused' }) end
+-- While learning only the census that was given out last counts.
+local isLast = tonumber(ARGV[2]) > 0 and tonumber(ARGV[2]) == state.censusToken
+if tonumber(ARGV[1]) ~= state.epoch or state.learnUntil > 0 and not isLast then return state.done({ 'done', 'refused' }) end
 for i = 5, #ARGV, 3 do
   local id = ARGV[i]
   if not leases.read(id) and not control.has_left(id) then

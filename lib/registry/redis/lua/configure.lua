@@ -7,6 +7,6 @@ if not state.known then
   state.create(ARGV[1])
   state.enter()
 end
-state.raise_bound(ARGV[1])
+state.raise_bound(state.bound_in(ARGV[1]))
 if ARGV[2] == '1' then control.end_learning() end
 return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, state.learnUntil - state.now) })

@@ -13,7 +13,7 @@ if not state.known then
   state.create(ARGV[4])
   state.enter()
 end
-state.raise_bound(ARGV[4])
+state.raise_bound(state.bound_in(ARGV[4]))
 
 local function differ(group)
   local isOther = min and (group.min ~= tonumber(min) or group.max ~= tonumber(max) or group.priority ~= tonumber(priority))
@@ -53,7 +53,7 @@ if wait and forMs and waitMs and forMs > waitMs then
   return state.done({ 'denied', 'DEADLINE_NEAR', hint, because })
 end
 if ticket then
-  ticket.listens = listens
+  ticket.listens, ticket.isPassedOver = listens, 0
   tickets.write(ticket)
 else
   if not wait then return state.done({ 'denied', because or 'FULL', hint, '-' }) end

@@ -8,7 +8,7 @@ if primary.before ~= last.history and state.now < state.epoch + DISTRUST then re
 
 local shares = groups.all()
 for _, it in ipairs(shares) do it.taken, it.waiting, it.flagged, it.text = 0, 0, 0, nil end
-groups.isRenamed, tickets.wakes, loaded = true, {}, {}
+groups.isRenamed, tickets.wakes, loaded, cold = true, {}, {}, {}
 state.forget()
 call('HSET', STATE, 'schema', SCHEMA, ' spec', state.spec, ' primary', primary.text)
 state.held, state.revoking, state.waiting, state.claims, state.flagged, state.eligible = 0, 0, 0, 0, 0, 0

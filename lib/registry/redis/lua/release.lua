@@ -4,13 +4,19 @@
 -- Replies: done, released | unknown ... | released
 local holder, reply = ARGV[1], { 'done' }
 
+-- Fence 0: the answer that told it was lost. Nobody's lease has a session, so its fence is known.
+local function may_release(it, itsFence)
+  if it.fence == itsFence then return it.holder == holder or it.holder == NOBODY end
+  return itsFence == 0 and it.holder == holder
+end
+
 local function release(id, itsFence, outcome)
   if not state.known then return 'unknown' end
   if tickets.forget(id) then return 'released' end
   local it = leases.read(id)
-  if not it and state.learnUntil > 0 then control.bid_farewell(id) end
-  if not it or (it.holder ~= holder and it.holder ~= NOBODY) then return 'unknown' end
-  if it.fence ~= itsFence and itsFence ~= 0 then return 'unknown' end
+  if it and not may_release(it, itsFence) then return 'unknown' end
+  control.bid_farewell(id)
+  if not it then return 'unknown' end
   local before = state.probeFailures
   if it.loss > 0 then
     leases.remove_revoking(it)

@@ -2,9 +2,10 @@
 -- uses: keys clock renew-fast identify state create control groups tickets leases enter
 -- ARGV: holder, '-', then for each lease: id, fence, turn, session ('-' for none), idle (0|1)
 --     | holder, settings of the first lease that comes back ('+': none that could), then for each lease the same and: its group
---       ('-': it does not come back), the settings that were in force ('-': not told), their version, control, ms that a pause goes on
+--       ('-': it does not come back), its connect bound, the settings that were in force ('-': not told), their version, control,
+--       ms that a pause goes on
 -- Reply: renewed, pressure, renew after ms, duty ms, { held, protect ms, yield | forgotten | lost, reason } ..., duties, in force, census
-local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 10
+local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 11
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
   state.create(ARGV[2])
   state.enter()
@@ -12,33 +13,22 @@ end
 
 -- A lease that its holder brings to a registry that learns.
 local function registered(at, record)
-  local id, session, group = ARGV[at], ARGV[at + 3], width == 10 and ARGV[at + 5] or '-'
-  if record or state.learnUntil == 0 or group == '-' or session == '-' or control.has_left(id) then return nil end
-  control.restore(ARGV[at + 6], tonumber(ARGV[at + 7]), ARGV[at + 8], tonumber(ARGV[at + 9]))
-  return leases.put(id, tonumber(ARGV[at + 1]), holder, groups.of(group, 0, NO_MAX, 0, 0), 0, session, state.now + state.protectMs)
-end
-
--- A lease that a census has found is its holder's again.
-local function take_over(it, name)
-  if it.holder ~= NOBODY then return end
-  it.holder = holder
-  if width == 5 or name == '-' then return end
-  leases.unflag(it)
-  groups.change(groups.find(it.group), -1, 0)
-  local group = groups.of(name, 0, NO_MAX, 0, 0)
-  groups.change(group, 1, 0)
-  it.group = group.name
+  local id, session = ARGV[at], ARGV[at + 3]
+  local isBack = width > 5 and ARGV[at + 5] ~= '-' and session ~= '-'
+  if record or state.learnUntil == 0 or not isBack or control.has_left(id) then return nil end
+  control.bring_back(at)
+  local group = groups.of(ARGV[at + 5], 0, NO_MAX, 0, 0)
+  return leases.put(id, tonumber(ARGV[at + 1]), holder, group, 0, session, state.now + state.protectMs)
 end
 
 local function renew(at)
   local id, turn, session = ARGV[at], tonumber(ARGV[at + 2]), ARGV[at + 3]
-  local it, loss, record = leases.owned(id, holder, tonumber(ARGV[at + 1]))
+  local it, loss, record = leases.owned(id, holder, tonumber(ARGV[at + 1]), width > 5 and at or nil)
   it = it or registered(at, record)
   if not it then
     local isForgotten = state.learnUntil > 0 and not record and not control.has_left(id)
     return isForgotten and { 'forgotten' } or { 'lost', loss }
   end
-  take_over(it, ARGV[at + 5])
   leases.bind(it, session)
   if turn > it.turn then
     it.turn = turn

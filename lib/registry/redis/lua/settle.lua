@@ -21,6 +21,7 @@ local function settle(id, kind, seen, server)
   end
   if not is_proof(it, seen, server) then return 'kept' end
   leases.remove_revoking(it)
+  control.bid_farewell(id)
   return 'settled'
 end
 

@@ -62,13 +62,6 @@ function admit.decide(own, older, ahead, ticket)
   return isWithin and admit.may_probe() and 'probe' or nil
 end
 
--- Ms that a connect granted now is put off, so that the database's connect rate holds.
-function admit.connect_after()
-  if state.perSecond == 0 then return 0 end
-  local interval = 1000 / state.perSecond
-  return math.max(0, math.ceil(state.tat + interval - state.burst * interval - state.now))
-end
-
 -- A newcomer makes the census only where no holder does, one at a time.
 function admit.census_for(id, wait)
   local isTurn = state.held == 0 or state.now >= state.quietUntil + math.floor(state.protectMs / 2)
@@ -87,8 +80,10 @@ function admit.judge(id, group, order, ticket, wait)
     return it
   end
   it.how, it.victim = admit.decide(group, older, it.ahead, ticket)
-  local tooFar = admit.connect_after() - CONNECT_AFTER_MAX
+  local tooFar = state.connect_after() - CONNECT_AFTER_MAX
   if it.how and tooFar > 0 then it.how, it.because, it.forMs = nil, 'RATE', tooFar end
+  -- The connects that may still start are for those who wait already.
+  if it.how and not ticket and it.ahead + state.claims >= state.starts_left() then it.how, it.because = nil, 'RATE' end
   return it
 end
 
@@ -106,7 +101,7 @@ end
 
 -- A new lease, protected from the moment its connect may start.
 function admit.hold(id, holder, group, probe)
-  local after = admit.connect_after()
+  local after = state.connect_after()
   state.tat = state.perSecond > 0 and math.max(state.tat, state.now) + 1000 / state.perSecond or 0
   if control.phase() == 'half-open' then
     local failing, trying = control.lists()

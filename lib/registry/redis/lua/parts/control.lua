@@ -44,14 +44,14 @@ function control.end_learning()
   state.farewells = 0
 end
 
--- A lease that was given back while learning: no census adopts it.
+-- Leases that ended while learning: neither a census nor a late registration brings them back.
 function control.has_left(id)
   if state.farewells == 0 then return false end
   return string.find(call('HGET', STATE, ' farewells'), ' ' .. id .. ' ', 1, true) ~= nil
 end
 
 function control.bid_farewell(id)
-  if state.farewells >= FAREWELLS_MAX or control.has_left(id) then return end
+  if state.learnUntil == 0 or state.farewells >= FAREWELLS_MAX or control.has_left(id) then return end
   call('HSET', STATE, ' farewells', (call('HGET', STATE, ' farewells') or ' ') .. id .. ' ')
   state.farewells = state.farewells + 1
 end
@@ -156,4 +156,10 @@ function control.restore(text, version, word, pausedFor)
   end
   if state.control == PAUSED then control.pause(pausedFor) end
   state.apply_in_force(text)
+end
+
+-- What a holder knows of the time before: how slow connects may be, and what an operator had changed.
+function control.bring_back(at)
+  state.raise_bound(tonumber(ARGV[at + 6]))
+  control.restore(ARGV[at + 7], tonumber(ARGV[at + 8]), ARGV[at + 9], tonumber(ARGV[at + 10]))
 end

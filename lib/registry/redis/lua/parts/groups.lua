@@ -1,6 +1,5 @@
 -- The groups, and the sums over them that admission reads: the twin of memory-groups.ts.
 -- A group's place (of 2^47 stamps) is where its tickets are in the queue; it has one while it has tickets there.
-local OTHERS, NO_MAX = '~', 1000000000
 local groups = { loaded = {}, isRenamed = false }
 
 function groups.list_names()
@@ -103,5 +102,5 @@ function groups.save(fields)
   end
   if not groups.isRenamed then return end
   fields[#fields + 1] = ' names'
-  fields[#fields + 1] = table.concat(groups.names, ' ')
+  fields[#fields + 1] = ' ' .. table.concat(groups.names, ' ') .. ' '
 end

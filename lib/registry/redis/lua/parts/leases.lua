@@ -22,14 +22,6 @@ function leases.write(it)
   call('HSET', STATE, it.id, text)
 end
 
--- The held lease of this holder with this fence, or nil and why not; and the record in any case.
-function leases.owned(id, holder, itsFence)
-  local it = leases.read(id)
-  if not it or it.loss > 0 then return nil, it and LOSSES[it.loss] or 'unknown', it end
-  if it.fence ~= itsFence or (it.holder ~= holder and it.holder ~= NOBODY) then return nil, 'unknown', it end
-  return it, nil, it
-end
-
 function leases.ends_of(id)
   return tonumber(call('ZSCORE', TIMES, id))
 end
@@ -66,13 +58,36 @@ function leases.unflag(it)
   it.flag, state.flagged, group.flagged = 0, state.flagged - 1, group.flagged - 1
 end
 
+-- A lease that a census has found is its holder's again. `at`: where ARGV tells what it brings back.
+function leases.take_over(it, holder, at)
+  if it.holder ~= NOBODY then return end
+  it.holder = holder
+  if not at or ARGV[at + 5] == '-' then return end
+  control.bring_back(at)
+  groups.change(groups.find(it.group), -1, 0)
+  local group = groups.of(ARGV[at + 5], 0, NO_MAX, 0, 0)
+  groups.change(group, 1, 0)
+  it.group = group.name
+end
+
+-- The held lease of this holder with this fence, or nil and why not; and the record in any case.
+function leases.owned(id, holder, itsFence, at)
+  local it = leases.read(id)
+  if not it or it.loss > 0 then return nil, it and LOSSES[it.loss] or 'unknown', it end
+  if it.fence ~= itsFence then return nil, 'unknown', it end
+  leases.take_over(it, holder, at)
+  if it.holder ~= holder then return nil, 'unknown', it end
+  return it, nil, it
+end
+
 -- Should an idle connection be given up? The reasons are with shouldYield in policy.ts.
 function leases.should_yield(it, group)
-  if state.control == DRAINING or state.flagged < state.count() - state.capped() then return true end
+  if state.control == DRAINING or state.flagged < state.debt() then return true end
   if it.fence < state.staleBelow and state.flagged < math.max(1, state.headroom) then return true end
   if state.now - it.grantedAt < state.quantumMs then return false end
   if group.taken >= group.max and group.flagged < group.waiting then return true end
-  if (group.waiting > 0 or group.taken > group.min) and state.flagged < state.eligible - math.max(0, state.room()) then return true end
+  local wanted = state.debt() + math.max(0, state.eligible - math.max(0, state.room()))
+  if (group.waiting > 0 or group.taken > group.min) and state.flagged < wanted then return true end
   return state.headroom == 0 and state.count() >= state.capped()
 end
 

@@ -8,24 +8,26 @@ function state.forget()
 end
 
 -- Half a memory is no memory (L15): what the counters say must be there.
+local cold = state.known and call('HMGET', STATE, ' rest', ' spec') or {}
 if state.known then
-  local _, _, _, _, held = struct.unpack(PULSE, loaded[2])
-  local _, _, revoking, waiting, claims = struct.unpack('<ddddd', loaded[3])
+  local _, _, _, _, _, _, _, _, _, held = struct.unpack(PULSE, loaded[2])
+  local revoking, waiting, claims = struct.unpack('<ddd', cold[1])
   state.known = call('ZCARD', TIMES) == held + revoking + 2 * (waiting + claims)
 end
 if loaded[1] and not state.known then
   state.forget()
-  loaded = {}
+  loaded, cold = {}, {}
 end
-state.spec = loaded[4]
-state.due, state.now, state.clockAt, state.fence, state.held = struct.unpack(PULSE, loaded[2] or string.rep('\0', 40))
-state.calm, state.space, state.revoking, state.waiting, state.claims,
-  state.capacity, state.headroom, state.protectMs, state.idleMs, state.connectBoundMs, state.quantumMs, state.dutyMs, state.livenessMs, state.waitersMax, state.claimMs, state.perSecond, state.burst,
-  state.flagged, state.eligible, state.minima, state.groupCount,
+state.spec = cold[2]
+state.calm, state.space, state.protectMs, state.idleMs, state.dutyMs,
+  state.due, state.now, state.clockAt, state.fence, state.held, state.groupCount = struct.unpack(PULSE, loaded[2] or string.rep('\0', 88))
+state.revoking, state.waiting, state.claims,
+  state.capacity, state.headroom, state.connectBoundMs, state.quantumMs, state.livenessMs, state.waitersMax, state.claimMs,
+  state.perSecond, state.burst, state.flagged, state.eligible, state.minima,
   state.stamp, state.lookMax, state.probeAfter, state.probeFailures,
   state.epoch, state.learnUntil, state.quietUntil, state.censusUntil, state.censusToken, state.farewells,
   state.version, state.control, state.pausedUntil, state.foreign, state.staleBelow, state.tat,
-  state.openings, state.openUntil, state.isAuth, state.failures, state.trials = struct.unpack(REST, loaded[3] or string.rep('\0', 336))
+  state.openings, state.openUntil, state.isAuth, state.failures, state.trials = struct.unpack(REST, cold[1] or string.rep('\0', 288))
 local OPEN, PAUSED, DRAINING = 0, 1, 2
 local CONTROLS = { [0] = 'open', 'paused', 'draining' }
 
@@ -57,19 +59,22 @@ end
 
 -- A holder with a slower connect raises the bound for all, also for a learning that is under way; every other difference
 -- is only reported.
-function state.raise_bound(text)
-  local bound = string.match(text, '^%d+,%d+,%d+,%d+,(%d+)')
+function state.raise_bound(bound)
   local more = bound - state.connectBoundMs
   if more <= 0 then return end
-  state.read_settings((string.gsub(state.spec, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. bound)))
+  state.read_settings((string.gsub(state.spec, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. whole(bound))))
   if state.learnUntil > 0 then state.learnUntil, state.quietUntil = state.learnUntil + more, state.quietUntil + more end
+end
+
+function state.bound_in(text)
+  return tonumber(string.match(text, '^%d+,%d+,%d+,%d+,(%d+)'))
 end
 
 -- An operator's settings come back; the connect bound may only rise.
 function state.apply_in_force(text)
-  local own = string.format('%.0f', state.connectBoundMs)
+  local own = whole(state.connectBoundMs)
   state.read_settings((string.gsub(text, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. own)))
-  state.raise_bound(text)
+  state.raise_bound(state.bound_in(text))
 end
 
 -- Until it is known what is open.
@@ -93,4 +98,18 @@ end
 
 function state.room()
   return state.capped() - state.headroom - state.held - state.revoking - state.claims
+end
+
+-- Ms that a connect granted now is put off, so that the database's connect rate holds.
+function state.connect_after()
+  if state.perSecond == 0 then return 0 end
+  local interval = 1000 / state.perSecond
+  return math.max(0, math.ceil(state.tat + interval - state.burst * interval - state.now))
+end
+
+-- Connects that may still be granted now, without one that is put off for too long.
+function state.starts_left()
+  if state.perSecond == 0 then return math.huge end
+  local free = CONNECT_AFTER_MAX - math.max(0, state.tat - state.now)
+  return math.max(0, math.floor(free * state.perSecond / 1000) + state.burst)
 end

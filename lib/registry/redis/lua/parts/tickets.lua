@@ -5,12 +5,12 @@ function tickets.read(id)
   local text = state.waiting + state.claims > 0 and call('HGET', STATE, ' t' .. id)
   if not text then return nil end
   local it = { id = id }
-  it.stamp, it.listens, it.group, it.holder = struct.unpack(TICKET, text)
+  it.stamp, it.listens, it.isPassedOver, it.group, it.holder = struct.unpack(TICKET, text)
   return it
 end
 
 function tickets.write(it)
-  call('HSET', STATE, ' t' .. it.id, struct.pack(TICKET, it.stamp, it.listens, it.group, it.holder))
+  call('HSET', STATE, ' t' .. it.id, struct.pack(TICKET, it.stamp, it.listens, it.isPassedOver, it.group, it.holder))
 end
 
 function tickets.has_claim(id)
@@ -29,7 +29,7 @@ function tickets.enqueue(it, group)
 end
 
 function tickets.add(id, order, listens, group, holder)
-  local it = { id = id, stamp = order, listens = listens, group = group.name, holder = holder }
+  local it = { id = id, stamp = order, listens = listens, isPassedOver = 0, group = group.name, holder = holder }
   tickets.write(it)
   tickets.enqueue(it, group)
 end
@@ -66,7 +66,7 @@ function tickets.reap(limit)
   for _, member in ipairs(state.members(CLAIMED, state.now, limit)) do
     local it = tickets.read(string.sub(member, 2))
     local group = groups.find(it.group)
-    it.listens = 0
+    it.isPassedOver = 1
     tickets.write(it)
     tickets.unclaim(group)
     tickets.enqueue(it, group)
@@ -81,41 +81,45 @@ function tickets.is_better(one, other)
   return one.id < other.id
 end
 
+-- The oldest tickets of a group, but for those that are passed over until their next poll.
+function tickets.oldest(group)
+  local first = groups.place_of(group)
+  local found, line = call('ZRANGEBYSCORE', TIMES, first, '(' .. whole(first + PLACE), 'LIMIT', 0, OFFERS), {}
+  for _, member in ipairs(found) do
+    local it = tickets.read(string.sub(member, 2))
+    if it.isPassedOver == 0 then line[#line + 1] = it end
+  end
+  return line
+end
+
 -- The tickets that come next, best first; each counts as served when the one after it is looked for, and none of a group
 -- beyond its maximum.
 function tickets.choose(limit)
   local lines, chosen = {}, {}
   for _, group in ipairs(groups.all()) do
-    if group.waiting > 0 then
-      local first = groups.place_of(group)
-      local last = '(' .. whole(first + PLACE)
-      lines[#lines + 1] = { group = group, served = 0, first = first,
-        ids = call('ZRANGEBYSCORE', TIMES, first, last, 'WITHSCORES', 'LIMIT', 0, limit) }
-    end
+    if group.waiting > 0 then lines[#lines + 1] = { group = group, served = 0, tickets = tickets.oldest(group) } end
   end
   while #chosen < limit do
     local best
     for _, line in ipairs(lines) do
-      local group, id, taken = line.group, line.ids[2 * line.served + 1], line.group.taken + line.served
-      if id and taken < group.max then
-        local one = { id = id, group = group, line = line, isUrgent = taken < group.min,
-          stamp = tonumber(line.ids[2 * line.served + 2]) - line.first }
+      local group, ticket, taken = line.group, line.tickets[line.served + 1], line.group.taken + line.served
+      if ticket and taken < group.max then
+        local one = { ticket = ticket, group = group, line = line, isUrgent = taken < group.min, stamp = ticket.stamp, id = ticket.id }
         if not best or tickets.is_better(one, best) then best = one end
       end
     end
     if not best then break end
     best.line.served = best.line.served + 1
-    chosen[#chosen + 1] = string.sub(best.id, 2)
+    chosen[#chosen + 1] = best.ticket
   end
   return chosen
 end
 
--- Offers the room to those who wait and can be woken; the rest of them find it when they poll.
+-- Offers the room to those who wait and can be woken; one slot is left for each better ticket that cannot.
 function tickets.serve()
-  local limit = math.min(state.room(), OFFERS)
+  local limit = math.min(state.room(), OFFERS, state.starts_left() - state.claims)
   if limit <= 0 or state.eligible == 0 or state.openings > 0 or control.ban() then return end
-  for _, id in ipairs(tickets.choose(limit)) do
-    local it = tickets.read(id)
+  for _, it in ipairs(tickets.choose(limit)) do
     if it.listens == 1 then tickets.claim(it) end
   end
 end
