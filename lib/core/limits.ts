@@ -42,6 +42,8 @@ export const LIMITS = {
   censusDutyMs: 5_000,
   /** Leases that were given back while learning, kept so that a census does not adopt them. */
   farewellsMax: 1_000,
+  /** After a primary that was exchanged, not promoted, the registry does not forget again for so long, in ms: it may be a proxy that asks any server. */
+  distrustMs: 60_000,
 } as const;
 
 /** 2026-01-01T00:00:00Z. Fences and stamps count from here, so that they stay far below 2^53. */

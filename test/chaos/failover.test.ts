@@ -1,8 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { keysOf } from '../../lib/registry/redis/keys.ts';
-import type { RedisRegistryOptions } from '../../lib/registry/redis/redis-registry.ts';
-import type { Registry } from '../../lib/registry/registry.ts';
-import { LEARNING_MS, SLACK_MS, under } from '../support/disaster.ts';
+import { LONG_IDLE, QUIET_MS, SLACK_MS, under } from '../support/disaster.ts';
 import { eventually, pause } from '../support/eventually.ts';
 import { FAIR, Fleet, type FleetOptions } from '../support/fleet.ts';
 import type { FleetPool } from '../support/fleet-member.ts';
@@ -13,21 +11,6 @@ import { type RedisReplicas, startRedisReplicas } from '../support/redis-replica
 const TIMEOUT_MS = 28_000;
 /** The longest pause of a client between two attempts, after so short an outage. */
 const RECONNECT_MS = 600;
-
-/** One for all clients of a test: whoever notices a change first makes the registry forget, the others wait for that. */
-const forgetting = (registry: Registry): RedisRegistryOptions => {
-  const forgotten = new Map<string, Promise<void>>();
-  return {
-    onPrimaryChange: async (resource, { to }) => {
-      const forget = forgotten.get(to) ?? registry.forget(resource);
-      forgotten.set(to, forget);
-      await forget.catch((error) => {
-        forgotten.delete(to);
-        throw error;
-      });
-    },
-  };
-};
 
 const withFleet = async (
   options: Partial<FleetOptions>,
@@ -52,13 +35,14 @@ const lateFailover = async (servers: RedisReplicas): Promise<void> => {
 };
 
 test.concurrent(
-  'L13: after a failover to a replica left behind, under load, a registry that is made to forget learns, and nothing is over-committed',
+  'L13: after a failover to a replica left behind, under load, the registry learns, nothing is over-committed, and a census ends it',
   () =>
-    withFleet({ registryOptions: forgetting }, async (fleet, servers) => {
+    withFleet({ options: LONG_IDLE }, async (fleet, servers) => {
       const backMs = await under(fleet, () => lateFailover(servers));
 
-      expect(fleet.heard('leaseDenied')).toContainEqual(expect.objectContaining({ reason: 'LEARNING' }));
-      expect(backMs).toBeLessThan(LEARNING_MS + RECONNECT_MS + SLACK_MS);
+      expect(fleet.heard('waiting')).toContainEqual(expect.objectContaining({ because: 'LEARNING' }));
+      expect(fleet.heard('censusDone')).not.toEqual([]);
+      expect(backMs).toBeLessThan(QUIET_MS + RECONNECT_MS + SLACK_MS);
       expect(fleet.verdict).toEqual(FAIR);
       await fleet.close();
     }),
@@ -68,14 +52,14 @@ test.concurrent(
 test.concurrent(
   'L1: where every grant waits for a replica, a failover over-commits nothing without learning; service is back with a replica',
   () =>
-    withFleet({ registryOptions: () => ({ replicas: 1 }) }, async (fleet, servers) => {
+    withFleet({ registryOptions: () => ({ replicas: 1, watchPrimary: false }) }, async (fleet, servers) => {
       const backMs = await under(fleet, async () => {
         await lateFailover(servers);
         await servers.rejoin();
       });
 
-      expect(backMs).toBeLessThan(LEARNING_MS + RECONNECT_MS + SLACK_MS);
-      expect(fleet.heard('leaseDenied')).not.toContainEqual(expect.objectContaining({ reason: 'LEARNING' }));
+      expect(backMs).toBeLessThan(QUIET_MS + RECONNECT_MS + SLACK_MS);
+      expect(fleet.heard('waiting')).not.toContainEqual(expect.objectContaining({ because: 'LEARNING' }));
       expect(fleet.verdict).toEqual(FAIR);
       await fleet.close();
     }),
@@ -103,11 +87,12 @@ test.concurrent(
     const cluster = await startRedisCluster(3);
     try {
       const way = { redisUrl: `redis://${cluster.nodes[0]?.address}`, redisWay: { nodes: cluster.nodes } };
-      await using fleet = await Fleet.start({ capacity: 4, ...way, registryOptions: forgetting });
+      await using fleet = await Fleet.start({ capacity: 4, ...way, options: LONG_IDLE });
       const backMs = await under(fleet, () => lateClusterFailover(fleet, cluster));
 
-      expect(fleet.heard('leaseDenied')).toContainEqual(expect.objectContaining({ reason: 'LEARNING' }));
-      expect(backMs).toBeLessThan(LEARNING_MS + RECONNECT_MS + SLACK_MS);
+      expect(fleet.heard('waiting')).toContainEqual(expect.objectContaining({ because: 'LEARNING' }));
+      expect(fleet.heard('censusDone')).not.toEqual([]);
+      expect(backMs).toBeLessThan(QUIET_MS + RECONNECT_MS + SLACK_MS);
       expect(fleet.verdict).toEqual(FAIR);
       await fleet.close();
     } finally {
@@ -119,37 +104,27 @@ test.concurrent(
 
 const LONG = { protectMs: 20_000, idleMs: 20_000, connectTimeoutMs: 1_000 } as const;
 
-/** Three leases are in use of which the promoted replica has never heard; then three others ask. */
+/** Three leases are in use of which the promoted replica has never heard; then three others ask, of which it has never heard either. */
 const forgottenGrants = async (fleet: Fleet, servers: RedisReplicas): Promise<void> => {
   await servers.leaveReplicaBehind();
-  const [holders, askers] = [threePools(fleet), threePools(fleet)];
-  // As a process that has been at work before: the askers have looked at the primary.
-  await Promise.all(askers.map(({ registry }) => registry.inspect('orders')));
-  const running = holders.map(({ pool }) => pool.use((client) => client.query('SELECT pg_sleep(5)')));
+  const running = threePools(fleet).map((pool) => pool.use((client) => client.query('SELECT pg_sleep(5)')));
   await pause(500);
   await servers.failOver();
-  const ask = ({ pool }: (typeof askers)[number]): Promise<unknown> =>
+  const ask = (pool: FleetPool): Promise<unknown> =>
     pool.use((client) => client.query('SELECT 1'), { timeoutMs: 2_500 }).catch(() => undefined);
-  await Promise.all(askers.map(ask));
+  // Each a process that meets Redis for the first time.
+  await Promise.all(threePools(fleet).map(ask));
   await Promise.allSettled(running);
 };
 
-const threePools = (fleet: Fleet): { readonly pool: FleetPool; readonly registry: Registry }[] =>
-  [1, 2, 3].map(() => {
-    let registry = fleet.registry;
-    const pool = fleet.pool({ max: 1 }, {}, (inner) => {
-      registry = inner;
-      return inner;
-    });
-    return { pool, registry };
-  });
+const threePools = (fleet: Fleet): FleetPool[] => [1, 2, 3].map(() => fleet.pool({ max: 1 }));
 
 test.concurrent(
-  'grants that a failover forgot are not given a second time, where the registry is made to forget the rest',
+  'grants that a failover forgot are not given a second time, to processes that begin after it neither',
   () =>
-    withFleet({ options: LONG, registryOptions: forgetting }, async (fleet, servers) => {
+    withFleet({ options: LONG }, async (fleet, servers) => {
       await forgottenGrants(fleet, servers);
-      expect(fleet.heard('leaseDenied')).toContainEqual(expect.objectContaining({ reason: 'LEARNING' }));
+      expect(fleet.heard('waiting')).toContainEqual(expect.objectContaining({ because: 'LEARNING' }));
       expect(fleet.verdict).toEqual(FAIR);
     }),
   TIMEOUT_MS,
@@ -158,7 +133,7 @@ test.concurrent(
 test.concurrent(
   'where nobody looks at the primary they are given a second time, and the database refuses: the residue',
   () =>
-    withFleet({ options: LONG }, async (fleet, servers) => {
+    withFleet({ options: LONG, registryOptions: () => ({ watchPrimary: false }) }, async (fleet, servers) => {
       await forgottenGrants(fleet, servers);
       expect(fleet.verdict.refusals).not.toEqual([]);
     }),

@@ -45,48 +45,61 @@ test('a warm use goes on while a renewal beside it is not answered', async () =>
   await eventually(() => tap.names.length > before);
 });
 
-test('a first acquire is one round trip to Redis, connecting aside', async () => {
+test('a first acquire is one round trip to Redis, connecting aside, in which the registry also looks who its primary is', async () => {
   const tap = new CommandTap();
   const fleet: Fleet = await Fleet.start({ capacity: 20, options: SLOW, redisHooks: tap.hooks });
   await using _ = fleet;
   await select(fleet.pool());
   // From the grant's answer on Redis says nothing more: whoever awaited anything else would wait in vain.
+  tap.onScriptAnswer = (answers) => {
+    if (answers === 2) fleet.redisProxy.stall('down');
+  };
+  await fleet.pool({}, { redis: true }).use(() => undefined, { timeoutMs: 1_000 });
+  expect(tap.answeredScripts).toEqual(['EVALSHA', 'EVALSHA']);
+  expect(tap.togetherFrom(0)).toBe(2);
+});
+
+test('a primary that is not watched is not looked at', async () => {
+  const tap = new CommandTap();
+  const fleet: Fleet = await Fleet.start({
+    capacity: 20,
+    options: SLOW,
+    redisHooks: tap.hooks,
+    registryOptions: () => ({ watchPrimary: false }),
+  });
+  await using _ = fleet;
+  await select(fleet.pool());
   tap.onScriptAnswer = () => fleet.redisProxy.stall('down');
   await fleet.pool({}, { redis: true }).use(() => undefined, { timeoutMs: 1_000 });
   expect(tap.answeredScripts).toEqual(['EVALSHA']);
 });
 
-test('a first acquire after SCRIPT FLUSH is two round trips: the one that was refused, and the script itself', async () => {
+test('a first acquire after SCRIPT FLUSH is two round trips: the one that was refused, and the scripts themselves', async () => {
   const tap = new CommandTap();
   const fleet: Fleet = await Fleet.start({ capacity: 20, options: SLOW, redisHooks: tap.hooks });
   await using _ = fleet;
   await scriptFlush();
   tap.onScriptAnswer = (answers) => {
-    if (answers === 2) fleet.redisProxy.stall('down');
+    if (answers === 4) fleet.redisProxy.stall('down');
   };
   await fleet.pool({}, { redis: true }).use(() => undefined, { timeoutMs: 1_000 });
-  expect(tap.answeredScripts).toEqual(['EVALSHA', 'EVAL']);
+  expect(tap.answeredScripts).toEqual(['EVALSHA', 'EVALSHA', 'EVAL', 'EVAL']);
+  expect(tap.togetherFrom(0)).toBe(2);
 });
 
-test('a watched primary costs neither the first acquire nor a warm use a round trip', async () => {
+test('after a lost connection a call takes one round trip more: nothing is sent before the registry has looked', async () => {
   const tap = new CommandTap();
-  const registryOptions = () => ({ onPrimaryChange: async () => undefined });
-  await using fleet = await Fleet.start({
-    capacity: 20,
-    options: SLOW,
-    redisHooks: tap.hooks,
-    registryOptions,
+  await using fleet = await Fleet.start({ capacity: 20, options: SLOW, redisHooks: tap.hooks });
+  let registry = fleet.registry;
+  fleet.pool({}, { redis: true }, (inner) => {
+    registry = inner;
+    return inner;
   });
-  const pool = fleet.pool({}, { redis: true });
-  tap.onScriptAnswer = () => fleet.redisProxy.stall('down');
-  await pool.use((client) => client.query('SELECT 1'), { timeoutMs: 1_000 });
-  expect(tap.scripts.slice(0, 2)).toEqual(['EVALSHA', 'EVAL']);
-  tap.onScriptAnswer = () => undefined;
-  fleet.redisProxy.pass();
-  await eventually(() => tap.answeredScripts.length >= 2);
-  await pause(100);
-  const before = tap.names.length;
-  fleet.redisProxy.stall();
-  for (let uses = 0; uses < 100; uses += 1) await select(pool);
-  expect(tap.names.slice(before)).toEqual([]);
+  await registry.inspect('orders');
+  fleet.redisProxy.cut();
+  await pause(50);
+  const before = tap.scripts.length;
+  await registry.inspect('orders');
+  expect(tap.scripts.slice(before)).toEqual(['EVALSHA', 'EVALSHA']);
+  expect(tap.togetherFrom(before)).toBe(1);
 });

@@ -1,7 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { Cluster, Redis } from 'ioredis';
 import { keysOf, namespaceTag } from '../../lib/registry/redis/keys.ts';
-import type { PrimaryChange } from '../../lib/registry/redis/primary-watch.ts';
 import {
   lambdaClusterOptions,
   lambdaRedisOptions,
@@ -31,17 +30,14 @@ const grant = (registry: Registry, name: string, again = false): Promise<GrantRe
     settings: SETTINGS,
   });
 
-/** A registry over a client of its own, and the changes that it was told of. */
-const watched = (client: Redis | Cluster) => {
-  const told: [string, PrimaryChange][] = [];
-  const registry = redisRegistry(client, {
-    namespace: NAMESPACE,
-    onPrimaryChange: async (resource, change) => {
-      told.push([resource, change]);
-    },
-  });
-  return { registry, told };
-};
+const over = (client: Redis | Cluster, options: RedisRegistryOptions = {}): Registry =>
+  redisRegistry(client, { namespace: NAMESPACE, ...options });
+
+const LEARNING = { kind: 'denied', reason: 'LEARNING' };
+
+/** What its first answered ask is told. */
+const firstAsk = (registry: Registry, name: string): Promise<GrantReply> =>
+  eventually(() => grant(registry, name), { timeoutMs: 10_000 });
 
 const withReplicas = async (work: (servers: RedisReplicas) => Promise<void>): Promise<void> => {
   const servers = await startRedisReplicas();
@@ -59,51 +55,81 @@ const withRegistry = async (
   version: RedisClientVersion = 6,
 ): Promise<void> => {
   const client = servers.client(version, lambdaRedisOptions);
-  await work(redisRegistry(client, { namespace: NAMESPACE, ...options }));
+  await work(over(client, options));
 };
 
 test.concurrent(
-  'a promoted replica is told of before the first script reaches it, to every client',
+  'L13: a promoted replica learns before the first script runs there, whoever comes first, and once',
   () =>
     withReplicas(async (servers) => {
-      const clients = VERSIONS.map((version) => servers.client(version, lambdaRedisOptions));
-      const registries = clients.map(watched);
-      for (const { registry } of registries) await registry.configure('orders', SETTINGS, true);
-      await grant(registries[0]?.registry as Registry, 'a');
-      // Its look comes beside the first script; here it has to be over.
-      for (const { registry } of registries) await registry.inspect('orders');
+      const registries = VERSIONS.map((version) => over(servers.client(version, lambdaRedisOptions)));
+      const [first] = registries as [Registry];
+      for (const registry of registries) await registry.configure('orders', SETTINGS, true);
+      await grant(first, 'a');
+      await eventually(async () => (await servers.primary.call('WAIT', 1, 100)) === 1);
       await servers.failOver();
-      for (const { registry, told } of registries) {
-        await eventually(() => registry.inspect('orders'), { timeoutMs: 10_000 });
-        expect(told).toEqual([['orders', expect.objectContaining({ kind: 'promoted' })]]);
-        await registry.inspect('orders');
-        expect(told).toHaveLength(1);
+      const epochs: unknown[] = [];
+      for (const [at, registry] of registries.entries()) {
+        expect(await firstAsk(registry, `b${at}`)).toMatchObject(LEARNING);
+        epochs.push((await registry.inspect('orders'))?.epoch);
       }
+      expect(epochs[1]).toBe(epochs[0]);
+      expect(await first.inspect('orders')).toMatchObject({ held: 0 });
+    }),
+  TIMEOUT_MS,
+);
+
+test.concurrent.each(VERSIONS)(
+  'L13: so does one that only a process meets which has never known the other (ioredis %i)',
+  (version) =>
+    withReplicas(async (servers) => {
+      const old = over(servers.client(version, lambdaRedisOptions));
+      await old.configure('orders', SETTINGS, true);
+      await grant(old, 'a');
+      await eventually(async () => (await servers.primary.call('WAIT', 1, 100)) === 1);
+      await servers.failOver();
+      const cold = over(servers.client(version, lambdaRedisOptions));
+      expect(await firstAsk(cold, 'b')).toMatchObject(LEARNING);
     }),
   TIMEOUT_MS,
 );
 
 test.concurrent(
-  'a primary that was restarted is told of as replaced; a lost connection alone is no change',
+  'L13: so does a primary that comes back with older data; a lost connection alone, or a switch of the client, is no change',
   () =>
     withReplicas(async ({ primary, client: connect }) => {
-      const client = connect(6, { ...lambdaRedisOptions });
-      const { registry, told } = watched(client);
+      const registry = over(connect(6, lambdaRedisOptions));
       await registry.configure('orders', SETTINGS, true);
       await registry.inspect('orders');
       await primary.call('CLIENT', 'KILL', 'TYPE', 'normal');
       await eventually(() => registry.inspect('orders'));
-      expect(told).toEqual([]);
+      await over(connect(5, lambdaRedisOptions)).inspect('orders');
+      expect(await registry.inspect('orders')).toMatchObject({ learningMs: 0 });
+      await primary.call('SAVE');
+      expect(await grant(registry, 'a')).toMatchObject({ kind: 'granted' });
       await primary.kill();
       await primary.startAgain();
-      await eventually(async () => (await registry.inspect('orders').catch(() => null)) !== null);
-      expect(told).toEqual([['orders', expect.objectContaining({ kind: 'replaced' })]]);
+      expect(await firstAsk(registry, 'b')).toMatchObject(LEARNING);
     }),
   TIMEOUT_MS,
 );
 
 test.concurrent(
-  'in a cluster the promotion of a replica is told of by the resource whose slot it serves, not by others',
+  'a primary that is not watched goes on with what it knows',
+  () =>
+    withReplicas((servers) =>
+      withRegistry(servers, { watchPrimary: false }, async (registry) => {
+        await registry.configure('orders', SETTINGS, true);
+        await eventually(async () => (await servers.primary.call('WAIT', 1, 100)) === 1);
+        await servers.failOver();
+        expect(await firstAsk(registry, 'a')).toMatchObject({ kind: 'granted' });
+      }),
+    ),
+  TIMEOUT_MS,
+);
+
+test.concurrent(
+  'L13: in a cluster a promoted replica learns for the resources whose slots it serves, not for others',
   async () => {
     const cluster = await startRedisCluster(1);
     const clients = VERSIONS.map((version) => cluster.client(version, lambdaClusterOptions));
@@ -117,19 +143,23 @@ test.concurrent(
       const areOwned = await Promise.all(resources.map(owned));
       const hit = resources.find((_, at) => areOwned[at]) ?? '';
       const spared = resources.find((_, at) => !areOwned[at]) ?? '';
-      const registries = clients.map(watched);
-      for (const { registry } of registries)
-        for (const resource of [hit, spared, hit, spared]) await registry.configure(resource, SETTINGS, true);
+      const registries = clients.map((client) => over(client));
+      for (const registry of registries)
+        for (const resource of [hit, spared]) await registry.configure(resource, SETTINGS, true);
+      await eventually(async () => (await primary?.call('WAIT', 1, 100)) === 1);
       await primary?.kill();
       await eventually(async () => (await replica?.field('role', 'INFO', 'replication')) === 'master', {
         timeoutMs: 15_000,
       });
-      for (const { registry, told } of registries) {
-        await eventually(() => registry.inspect(hit), { timeoutMs: 10_000 });
-        await eventually(() => registry.inspect(spared), { timeoutMs: 10_000 });
-        await eventually(() => told.length > 0);
-        expect(told).toEqual([[hit, expect.objectContaining({ kind: 'promoted' })]]);
+      const epochs = new Set<unknown>();
+      for (const registry of registries) {
+        const report = await eventually(() => registry.inspect(hit), { timeoutMs: 10_000 });
+        expect(report?.learningMs).toBeGreaterThan(0);
+        epochs.add(report?.epoch);
+        const other = await eventually(() => registry.inspect(spared), { timeoutMs: 10_000 });
+        expect(other).toMatchObject({ learningMs: 0 });
       }
+      expect(epochs.size).toBe(1);
     } finally {
       await cluster.stop();
     }
@@ -194,7 +224,7 @@ test.concurrent.each([
   'replicas %i: %s',
   (replicas) =>
     withReplicas((servers) =>
-      withRegistry(servers, { replicas, replicaTimeoutMs: 500 }, async (registry) => {
+      withRegistry(servers, { replicas, replicaTimeoutMs: 500, watchPrimary: false }, async (registry) => {
         await registry.configure('orders', SETTINGS, true);
         await grant(registry, 'a');
         await eventually(async () => (await servers.primary.call('WAIT', 1, 100)) === 1);

@@ -1,38 +1,50 @@
 import type { ProxyHooks } from './fleet.ts';
 
-/** Reads the commands of a Redis protocol stream that arrives in pieces. */
-class CommandReader {
+interface Value {
+  readonly end: number;
+  /** Its first word: of a command, the name. */
+  readonly word: string;
+}
+
+const TEXTS = '$=!';
+const LISTS = '*~>%';
+
+/** The value of Redis's protocol that begins at `at`, if it is there to its end. */
+const valueAt = (data: Buffer, at: number): Value | undefined => {
+  const eol = data.indexOf('\r\n', at);
+  if (eol < 0) return undefined;
+  const kind = data.toString('latin1', at, at + 1);
+  const text = data.toString('latin1', at + 1, eol);
+  if (LISTS.includes(kind)) return listAt(data, eol + 2, Number(text) * (kind === '%' ? 2 : 1));
+  if (!TEXTS.includes(kind) || Number(text) < 0) return { end: eol + 2, word: text };
+  const end = eol + 2 + Number(text);
+  return data.length < end + 2 ? undefined : { end: end + 2, word: data.toString('latin1', eol + 2, end) };
+};
+
+const listAt = (data: Buffer, at: number, count: number): Value | undefined => {
+  let [end, word] = [at, ''];
+  for (let item = 0; item < count; item += 1) {
+    const value = valueAt(data, end);
+    if (value === undefined) return undefined;
+    end = value.end;
+    if (item === 0) word = value.word;
+  }
+  return { end, word };
+};
+
+/** Reads one direction of a stream that arrives in pieces. */
+class WireReader {
   #rest = Buffer.alloc(0);
 
-  /** The names of the commands that are complete with this piece. */
+  /** The first words of the values that are complete with this piece. */
   read(piece: Buffer): string[] {
     this.#rest = Buffer.concat([this.#rest, piece]);
-    const names: string[] = [];
-    for (let name = this.#one(); name !== undefined; name = this.#one()) names.push(name);
-    return names;
-  }
-
-  #one(): string | undefined {
-    const parts = this.#line(0);
-    if (parts === undefined) return undefined;
-    let { at } = parts;
-    let name = '';
-    for (let part = 0; part < Number(parts.text.slice(1)); part += 1) {
-      const size = this.#line(at);
-      if (size === undefined) return undefined;
-      const end = size.at + Number(size.text.slice(1));
-      if (this.#rest.length < end + 2) return undefined;
-      if (part === 0) name = this.#rest.toString('latin1', size.at, end).toUpperCase();
-      at = end + 2;
+    const words: string[] = [];
+    for (let value = valueAt(this.#rest, 0); value !== undefined; value = valueAt(this.#rest, 0)) {
+      words.push(value.word);
+      this.#rest = this.#rest.subarray(value.end);
     }
-    this.#rest = this.#rest.subarray(at);
-    return name;
-  }
-
-  #line(from: number): { readonly text: string; readonly at: number } | undefined {
-    const end = this.#rest.indexOf('\r\n', from);
-    if (end < 0) return undefined;
-    return { text: this.#rest.toString('latin1', from, end), at: end + 2 };
+    return words;
   }
 }
 
@@ -41,21 +53,27 @@ const isScript = (name: string): boolean => name.startsWith('EVAL');
 /** Counts what goes over one wire between ioredis and Redis: commands, and those of them that were answered. */
 export class CommandTap {
   readonly names: string[] = [];
-  /** Called when an answer to a script has been let through; HELLO and its like belong to connecting. */
+  /** Called when answers to scripts have been let through; HELLO and its like belong to connecting. */
   onScriptAnswer: (answers: number) => void = () => undefined;
-  readonly #reader = new CommandReader();
+  readonly #commands = new WireReader();
+  readonly #replies = new WireReader();
+  /** How many commands had been answered when each command was sent. */
+  readonly #sentAfter: number[] = [];
   #answers = 0;
 
   readonly hooks: ProxyHooks = {
     onClientData: (data) => {
-      this.names.push(...this.#reader.read(data));
+      for (const word of this.#commands.read(data)) {
+        this.names.push(word.toUpperCase());
+        this.#sentAfter.push(this.#answers);
+      }
       return data;
     },
     onServerData: (data) => {
-      // One answer a piece: whoever uses this waits for each before the next.
-      this.#answers += 1;
+      const before = this.answeredScripts.length;
+      this.#answers += this.#replies.read(data).length;
       const answered = this.answeredScripts.length;
-      if (isScript(this.names[this.#answers - 1] ?? '')) setImmediate(() => this.onScriptAnswer(answered));
+      if (answered > before) setImmediate(() => this.onScriptAnswer(answered));
       return data;
     },
   };
@@ -66,5 +84,11 @@ export class CommandTap {
 
   get answeredScripts(): string[] {
     return this.names.slice(0, this.#answers).filter(isScript);
+  }
+
+  /** How many of the scripts, from one on, were sent before that one was answered: together they took one round trip. */
+  togetherFrom(script: number): number {
+    const scripts = [...this.names.keys()].filter((at) => isScript(this.names[at] ?? '')).slice(script);
+    return scripts.filter((at) => (this.#sentAfter[at] ?? 0) <= (scripts[0] ?? 0)).length;
   }
 }

@@ -1,27 +1,32 @@
 import { expect, test } from '@jest/globals';
-import {
-  type PrimaryChange,
-  PrimaryWatch,
-  type WatchedClient,
-} from '../../lib/registry/redis/primary-watch.ts';
+import { PrimaryWatch, type WatchedClient } from '../../lib/registry/redis/primary-watch.ts';
 
-const ZEROS = '0'.repeat(40);
-const A = ['master', 'a1', 'ha', ZEROS];
-const B = ['master', 'b1', 'hb', 'ha'];
+const SCRIPT = { sha1: 'sha', text: 'text' };
+const KEYS = ['k', 'times'];
+const OTHERS = ['other', 'times'];
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+const noScript = (): Error =>
+  Object.assign(new Error('NOSCRIPT No matching script.'), { name: 'ReplyError' });
 
 /** A client whose server says what the test tells it to. */
 class TalkingClient implements WatchedClient {
   status = 'ready';
-  /** Keys that were looked at. */
-  readonly asked: string[] = [];
-  answer: unknown = A;
+  /** What was sent, with its first key. */
+  readonly sent: string[] = [];
+  /** What scripts by hash are answered; scripts by text are always known. */
+  answer: unknown = ['done', 'known'];
   readonly #listeners = new Map<string, (() => void)[]>();
 
-  eval(_script: string, _count: number, key = ''): Promise<unknown> {
-    this.asked.push(key);
+  evalsha(sha1: string, count: number, ...keys: string[]): Promise<unknown> {
+    this.sent.push(`${sha1} ${count} ${keys}`);
     return this.answer instanceof Error ? Promise.reject(this.answer) : Promise.resolve(this.answer);
+  }
+
+  eval(text: string, count: number, ...keys: string[]): Promise<unknown> {
+    this.sent.push(`${text} ${count} ${keys}`);
+    return Promise.resolve(['done', 'known']);
   }
 
   on(event: string, listener: () => void): void {
@@ -31,155 +36,125 @@ class TalkingClient implements WatchedClient {
   emit(event: string): void {
     for (const listener of this.#listeners.get(event) ?? []) listener();
   }
-
-  reconnect(answer: unknown): void {
-    this.emit('close');
-    this.answer = answer;
-  }
 }
+
+const LOOK = 'sha 2 k,times';
 
 const open = async () => {
   const client = new TalkingClient();
-  const told: [string, PrimaryChange][] = [];
-  const held: { until: Promise<void> } = { until: Promise.resolve() };
-  const watch = new PrimaryWatch(client, (key, change) => {
-    told.push([key, change]);
-    return held.until;
-  });
-  expect(watch.before('k')).toBeUndefined();
+  const watch = new PrimaryWatch(client, SCRIPT);
+  expect(watch.before(KEYS)).toBeUndefined();
   await turn();
-  return { client, told, watch, held };
+  return { client, watch };
 };
 
-test('the first script waits for nothing; the look goes beside it, once', async () => {
-  const { client, told, watch } = await open();
-  expect(client.asked).toEqual(['k']);
-  expect(watch.before('k')).toBeUndefined();
-  await turn();
-  expect(client.asked).toEqual(['k']);
-  expect(told).toEqual([]);
-});
-
-test('the look is sent behind the script that caused it', () => {
+test('the first look is sent before the script that caused it, which waits for nothing; there is one', async () => {
   const client = new TalkingClient();
-  const watch = new PrimaryWatch(client, async () => undefined);
-  expect(watch.before('k')).toBeUndefined();
-  expect(client.asked).toEqual([]);
-});
-
-test('after a lost connection scripts wait for one look; the same primary is no news', async () => {
-  const { client, told, watch } = await open();
-  client.reconnect(A);
-  await Promise.all([watch.before('k'), watch.before('k')]);
-  expect(client.asked).toEqual(['k', 'k']);
-  expect(watch.before('k')).toBeUndefined();
-  expect(told).toEqual([]);
-});
-
-test('a replica that was promoted is told of, once, and scripts wait until the listener is done', async () => {
-  const { client, told, watch, held } = await open();
-  let isDone = (): void => undefined;
-  held.until = new Promise((resolve) => {
-    isDone = resolve;
-  });
-  client.reconnect(B);
-  let isFree = false;
-  const waiting = watch.before('k')?.then(() => {
-    isFree = true;
-  });
+  const watch = new PrimaryWatch(client, SCRIPT);
+  expect(watch.before(KEYS)).toBeUndefined();
+  expect(client.sent).toEqual([LOOK]);
+  expect(watch.before(KEYS)).toBeUndefined();
   await turn();
-  expect(isFree).toBe(false);
-  isDone();
-  await waiting;
-  await watch.before('k');
-  expect(told).toEqual([['k', { kind: 'promoted', from: 'a1.ha', to: 'b1.hb' }]]);
+  expect(watch.before(KEYS)).toBeUndefined();
+  expect(client.sent).toEqual([LOOK]);
+});
+
+test('a server that does not know the script is sent its text', async () => {
+  const client = new TalkingClient();
+  client.answer = noScript();
+  const watch = new PrimaryWatch(client, SCRIPT);
+  watch.before(KEYS);
+  await turn();
+  expect(client.sent).toEqual([LOOK, 'text 2 k,times']);
+  expect(watch.before(KEYS)).toBeUndefined();
+  expect(client.sent).toHaveLength(2);
 });
 
 test.each([
-  ['a restart is a change', ['master', 'a2', 'h2', ZEROS], 'replaced'],
-  ['a primary that was a replica in between is a change', ['master', 'a1', 'h3', 'hb'], 'replaced'],
-  ['a history that begins anew with the first replica is none', ['master', 'a1', 'h2', ZEROS], undefined],
-])('%s', async (_, answer, kind) => {
-  const { client, told, watch } = await open();
-  client.reconnect(answer);
-  await watch.before('k');
-  expect(told.map(([, change]) => change.kind)).toEqual(kind === undefined ? [] : [kind]);
+  ['known', ['done', 'known']],
+  ['learning', ['done', 'learning']],
+  ['kept by a newer version, as the next script will tell', ['upgrade', 9]],
+])('after a lost connection scripts wait for one look; then the resource is %s', async (_, answer) => {
+  const { client, watch } = await open();
+  client.emit('close');
+  client.answer = answer;
+  await Promise.all([watch.before(KEYS), watch.before(KEYS)]);
+  expect(client.sent).toEqual([LOOK, LOOK]);
+  expect(watch.before(KEYS)).toBeUndefined();
 });
 
-test('each resource is told of its own', async () => {
-  const { client, told, watch } = await open();
-  watch.before('other');
+test('each resource is looked at for itself', async () => {
+  const { client, watch } = await open();
+  expect(watch.before(OTHERS)).toBeUndefined();
   await turn();
-  client.reconnect(B);
-  await Promise.all([watch.before('k'), watch.before('other')]);
-  expect(told.map(([key]) => key)).toEqual(['k', 'other']);
+  client.emit('close');
+  await watch.before(OTHERS);
+  expect(client.sent).toEqual([LOOK, 'sha 2 other,times', 'sha 2 other,times']);
+  await watch.before(KEYS);
+  expect(client.sent.at(-1)).toBe(LOOK);
 });
 
-test('a listener that failed is told again before the next script', async () => {
-  const { client, told, watch, held } = await open();
-  held.until = Promise.reject(new Error('not now'));
-  client.reconnect(B);
-  await expect(watch.before('k')).rejects.toThrow('not now');
-  held.until = Promise.resolve();
-  await watch.before('k');
-  expect(told).toHaveLength(2);
-  expect(watch.before('k')).toBeUndefined();
+test('a look that failed is made again before the next script', async () => {
+  const { client, watch } = await open();
+  client.emit('close');
+  client.answer = new Error('LOADING');
+  await expect(watch.before(KEYS)).rejects.toThrow('LOADING');
+  client.answer = ['done', 'known'];
+  await watch.before(KEYS);
+  expect(watch.before(KEYS)).toBeUndefined();
 });
 
 test('a connection that was lost again during the look is looked at again', async () => {
-  const { client, told, watch } = await open();
-  client.reconnect(A);
-  const waiting = watch.before('k');
-  client.reconnect(B);
+  const { client, watch } = await open();
+  client.emit('close');
+  const waiting = watch.before(KEYS);
+  client.emit('close');
   await waiting;
-  expect(client.asked).toEqual(['k', 'k', 'k']);
-  expect(told).toHaveLength(1);
+  expect(client.sent).toEqual([LOOK, LOOK, LOOK]);
 });
 
 test('a connection that is not ready holds scripts back although no event has come yet', async () => {
   const { client, watch } = await open();
   client.status = 'close';
   client.answer = new Error('Connection is closed.');
-  await expect(watch.before('k')).rejects.toThrow('closed');
+  await expect(watch.before(KEYS)).rejects.toThrow('closed');
 });
 
 test('a replica is not taken for a primary: scripts are not sent there', async () => {
-  const { client, told, watch } = await open();
-  client.reconnect(['slave', 'b1', 'ha', ZEROS]);
-  await expect(watch.before('k')).rejects.toThrow('primary');
-  expect(told).toEqual([]);
+  const { client, watch } = await open();
+  client.emit('close');
+  client.answer = ['done', 'replica'];
+  await expect(watch.before(KEYS)).rejects.toThrow('primary');
 });
 
 test('a service that does not tell who it is is left in peace', async () => {
   const client = new TalkingClient();
-  client.answer = ['', '', '', ''];
-  const watch = new PrimaryWatch(client, async () => undefined);
-  watch.before('k');
+  client.answer = ['done', 'blind'];
+  const watch = new PrimaryWatch(client, SCRIPT);
+  watch.before(KEYS);
   await turn();
-  client.reconnect(B);
-  expect(watch.before('k')).toBeUndefined();
-  await turn();
-  expect(client.asked).toEqual(['k']);
+  client.emit('close');
+  expect(watch.before(KEYS)).toBeUndefined();
+  expect(client.sent).toEqual([LOOK]);
 });
 
-test('a first look that failed is made again beside the next script', async () => {
+test('a first look that failed is made again with the next script', async () => {
   const client = new TalkingClient();
   client.answer = new Error('LOADING');
-  const watch = new PrimaryWatch(client, async () => undefined);
-  watch.before('k');
+  const watch = new PrimaryWatch(client, SCRIPT);
+  watch.before(KEYS);
   await turn();
-  expect(watch.before('k')).toBeUndefined();
-  await turn();
-  expect(client.asked).toEqual(['k', 'k']);
+  expect(watch.before(KEYS)).toBeUndefined();
+  expect(client.sent).toEqual([LOOK, LOOK]);
 });
 
-test('in a cluster a lost node is a lost connection; new slots are looked at beside', async () => {
-  const { client, told, watch } = await open();
+test('in a cluster a lost node is a lost connection; new slots are looked at, and nobody waits', async () => {
+  const { client, watch } = await open();
   client.emit('refresh');
-  client.answer = B;
-  expect(watch.before('k')).toBeUndefined();
+  expect(watch.before(KEYS)).toBeUndefined();
   await turn();
-  expect(told).toHaveLength(1);
+  expect(client.sent).toEqual([LOOK, LOOK]);
+  expect(watch.before(KEYS)).toBeUndefined();
   client.emit('-node');
-  expect(watch.before('k')).toBeInstanceOf(Promise);
+  expect(watch.before(KEYS)).toBeInstanceOf(Promise);
 });

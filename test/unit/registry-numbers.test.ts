@@ -39,6 +39,7 @@ test('the Lua scripts carry the same limits', () => {
     CONNECT_AFTER_MAX: LIMITS.connectAfterMaxMs,
     CENSUS_DUTY: LIMITS.censusDutyMs,
     FAREWELLS_MAX: LIMITS.farewellsMax,
+    DISTRUST: LIMITS.distrustMs,
     WINDOW: LIMITS.breakerWindowMs,
     FAILURES: LIMITS.breakerFailures,
     MEMORY: LIMITS.breakerMemory,

@@ -31,9 +31,13 @@ test('a grant that the replicas have is the answer, with WAIT in the same round 
   expect(sent).toEqual(['evalsha sha 1 k,a', 'wait 1 50']);
 });
 
-test('a grant that too few replicas have is no answer', async () => {
+test.each([
+  ['in full', GRANTED],
+  ['by its fence alone', 7],
+  ['by its fence alone, under pressure', -7],
+])('a grant that too few replicas have is no answer, told %s', async (_, granted) => {
   const { client } = over([
-    [null, GRANTED],
+    [null, granted],
     [null, 0],
   ]);
   await expect(client.eval('text', 1, 'k')).rejects.toThrow('0 of 1 replicas have the grant after 50 ms');

@@ -14,9 +14,6 @@ const KINDS = ['state', 'times', 'clock'] as const;
 export const keysOf = (resource: string, tag: string): string[] =>
   KINDS.map((kind) => `leasehold:{${resource}.${tag}}:${kind}`);
 
-/** The resource that a key belongs to. */
-export const resourceOf = (key: string): string => /\{(.*)\..*\}/.exec(key)?.[1] ?? key;
-
 /** Where a holder is told that a slot is kept for one of its tickets; the scripts make the same name of the state's key. */
 export const wakeChannelOf = (resource: string, tag: string, holder: string): string =>
   `leasehold:{${resource}.${tag}}:wake:${holder}`;

@@ -13,8 +13,8 @@ import { encodeSettings } from '../../core/lease.ts';
 import type { Registry } from '../registry.ts';
 import { grantArguments, NONE, operateArguments, renewArguments } from './arguments.ts';
 import type { ScriptClient } from './batch.ts';
-import { namespaceTag, rememberedKeys, resourceOf, wakeChannelOf } from './keys.ts';
-import { type PrimaryChange, PrimaryWatch, type WatchedClient } from './primary-watch.ts';
+import { namespaceTag, rememberedKeys, wakeChannelOf } from './keys.ts';
+import { PrimaryWatch, type WatchedClient } from './primary-watch.ts';
 import { acknowledgedBy, type PipelineClient } from './replica-wait.ts';
 import {
   readConfigure,
@@ -42,10 +42,10 @@ export interface RedisRegistryOptions {
   /** How long a grant waits for them, in ms, and with it whatever else is sent on the same client. Below `timeoutMs`. Default: 100. */
   readonly replicaTimeoutMs?: number;
   /**
-   * Told when another server answers for a resource than before. Until it has resolved, this registry sends nothing of that
-   * resource: what it asks of Redis itself, it asks through another registry. Default: primaries are not watched.
+   * Whether another primary than before, which may lack the last steps, makes a resource learn what is open. Turn it off where a
+   * proxy answers INFO from any server, as serverless services do; one that refuses INFO in scripts is not watched anyway. Default: true.
    */
-  readonly onPrimaryChange?: (resource: string, change: PrimaryChange) => Promise<void>;
+  readonly watchPrimary?: boolean;
 }
 
 const DEFAULT_NAMESPACE = 'leasehold';
@@ -57,16 +57,14 @@ const DEFAULT_REPLICA_TIMEOUT_MS = 100;
  * `Redis` or `Cluster`; `lambdaRedisOptions` suit it); it is neither configured nor closed here.
  */
 export const redisRegistry = (client: Redis | Cluster, options: RedisRegistryOptions = {}): Registry => {
-  const { replicas = 0, replicaTimeoutMs = DEFAULT_REPLICA_TIMEOUT_MS, onPrimaryChange } = options;
+  const { replicas = 0, replicaTimeoutMs = DEFAULT_REPLICA_TIMEOUT_MS, watchPrimary = true } = options;
   assertReplicas(client, replicas, replicaTimeoutMs, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
   const granting =
     replicas > 0 ? acknowledgedBy(client as PipelineClient, replicas, replicaTimeoutMs) : undefined;
-  const watch =
-    onPrimaryChange &&
-    new PrimaryWatch(client as WatchedClient, (key, change) => onPrimaryChange(resourceOf(key), change));
+  const watch = watchPrimary ? new PrimaryWatch(client as WatchedClient, embeddedScripts.primary) : undefined;
   return scriptedRegistry(client as ScriptClient & HearingClient, embeddedScripts, options, {
     ...(granting && { granting }),
-    ...(watch && { before: (key) => watch.before(key) }),
+    ...(watch && { before: (keys) => watch.before(keys) }),
   });
 };
 

@@ -32,4 +32,6 @@ export const acknowledgedBy = (client: PipelineClient, replicas: number, timeout
   };
 };
 
-const isGrant = (reply: unknown): boolean => Array.isArray(reply) && reply[0] === 'granted';
+/** An ordinary grant is answered with its fence alone. */
+const isGrant = (reply: unknown): boolean =>
+  typeof reply === 'number' || (Array.isArray(reply) && reply[0] === 'granted');

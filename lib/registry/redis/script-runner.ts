@@ -8,8 +8,8 @@ export interface Script {
   readonly sha1: string;
 }
 
-/** What a script over this key has to wait for before it is sent; undefined for nothing. */
-export type Before = (key: string) => Promise<void> | undefined;
+/** What a script over these keys has to wait for before it is sent; undefined for nothing. */
+export type Before = (keys: readonly string[]) => Promise<void> | undefined;
 
 /** Redis's error codes after which the same request may succeed; the texts behind them are no interface. */
 const PASSING = new Set([
@@ -54,7 +54,7 @@ export class ScriptRunner {
       };
       const send = (begin: () => Promise<unknown>, failed: (error: unknown) => void): void => {
         try {
-          this.#inTurn(keys[0] ?? '', deadline, begin).then(succeed, failed);
+          this.#inTurn(keys, deadline, begin).then(succeed, failed);
         } catch (error) {
           fail(error);
         }
@@ -70,8 +70,8 @@ export class ScriptRunner {
   }
 
   /** After its time the caller has gone on, perhaps to cancel what this would ask for: then nothing more is sent. */
-  #inTurn(key: string, deadline: Deadline, begin: () => Promise<unknown>): Promise<unknown> {
-    const before = this.#before?.(key);
+  #inTurn(keys: readonly string[], deadline: Deadline, begin: () => Promise<unknown>): Promise<unknown> {
+    const before = this.#before?.(keys);
     if (before === undefined) return begin();
     return before.then(() => {
       if (!this.#deadlines.has(deadline)) throw new Error('Too late to be sent.');
@@ -79,7 +79,8 @@ export class ScriptRunner {
     });
   }
 }
-const errorCode = (error: unknown): string =>
+
+export const errorCode = (error: unknown): string =>
   error instanceof Error && error.name === 'ReplyError' ? (error.message.split(' ', 1)[0] ?? '') : '';
 
 const unreachable = (cause: unknown): LeaseholdError => {

@@ -115,6 +115,27 @@ left = redis.call('PTTL', KEYS[3])
 end
 return moment - left
 end`,
+  compare: `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' primary')
+local at, primary, last = clock(), identify(), {}
+if not primary.text then return { 'done', 'blind' } end
+if primary.role ~= 'master' then return { 'done', 'replica' } end
+last.node, last.run, last.history = string.match(loaded[3] or '', '^(%S+) (%S+) (%S+)$')
+local function has_moved()
+if last.node == '-' or last.node == primary.node then return false end
+local nodes = redis.pcall('CLUSTER', 'NODES')
+local flags = type(nodes) == 'string' and string.match('\\n' .. nodes, '\\n' .. last.node .. ' %S+ (%S+)')
+return flags and string.find(flags, 'master', 1, true) and not string.find(flags, 'fail', 1, true)
+end
+local function is_trusted()
+if not last.run then return true end
+if last.run == primary.run then return last.history == primary.history or string.find(primary.before, '^0+$') end
+return last.history ~= primary.before and has_moved()
+end
+if not loaded[1] then return { 'done', 'known' } end
+if loaded[1] == '2' and is_trusted() then
+if primary.text ~= loaded[3] then call('HSET', STATE, ' primary', primary.text) end
+return { 'done', 'known' }
+end`,
   control: `local control = {}
 function control.lists()
 if not control.breaker then
@@ -247,6 +268,12 @@ end
 function control.bring_back(at)
 state.raise_bound(tonumber(ARGV[at + 6]))
 control.restore(ARGV[at + 7], tonumber(ARGV[at + 8]), ARGV[at + 9], tonumber(ARGV[at + 10]))
+end`,
+  create: `function state.create(text)
+state.known, state.now, state.clockAt = true, at, at
+call('HSET', STATE, 'schema', 2, ' primary', identify().text or '')
+state.read_settings(text)
+state.learn()
 end`,
   enter: `function state.enter()
 state.now, state.clockAt = state.now + math.max(0, at - state.clockAt), at
@@ -400,6 +427,15 @@ end
 if not groups.isRenamed then return end
 fields[#fields + 1] = ' names'
 fields[#fields + 1] = ' ' .. table.concat(groups.names, ' ') .. ' '
+end`,
+  identify: `local function identify()
+local server, replication, node = redis.pcall('INFO', 'server'), redis.pcall('INFO', 'replication'), redis.pcall('CLUSTER', 'MYID')
+if type(server) ~= 'string' or type(replication) ~= 'string' then return {} end
+local it = { node = type(node) == 'string' and node or '-', run = string.match(server, 'run_id:(%w+)'), role = string.match(replication, 'role:(%w+)'),
+history = string.match(replication, 'master_replid:(%w+)'), before = string.match(replication, 'master_replid2:(%w+)') }
+if not (it.run and it.history and it.before) then return {} end
+it.text = it.node .. ' ' .. it.run .. ' ' .. it.history
+return it
 end`,
   keys: `local STATE, TIMES = KEYS[1], KEYS[2]
 local call = redis.call`,
@@ -670,10 +706,8 @@ local own = whole(state.connectBoundMs)
 state.read_settings((string.gsub(text, '^(%d+,%d+,%d+,%d+,)%d+', '%1' .. own)))
 state.raise_bound(state.bound_in(text))
 end
-function state.create(text)
-state.known, state.now, state.clockAt, state.epoch = true, at, at, at
-call('HSET', STATE, 'schema', 2)
-state.read_settings(text)
+function state.learn()
+state.epoch = state.now
 state.learnUntil = state.now + state.protectMs + state.idleMs + state.connectBoundMs
 state.quietUntil = state.now + math.max(state.connectBoundMs + (state.perSecond > 0 and 5000 or 0), state.dutyMs)
 end
@@ -807,7 +841,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: 'dce88898f2e8b97766e41a52714edddfa5d24403',
+    sha1: '9679a77e5f1879b822a467f46e751f73aa538e11',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -837,7 +871,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: '80df2b01f0a0dbf598954ffd9564aa8d213cdc4c',
+    sha1: '3390cd474778e84e7a9c8c39f0ad658fde695174',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 local isLast = tonumber(ARGV[2]) > 0 and tonumber(ARGV[2]) == state.censusToken
@@ -856,8 +890,8 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: '535a0ad2201a92781f7d51a98980171f78c84a6c',
-    uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    sha1: '55c4dee63c6ab9f981f56650254010535162c528',
+    uses: ['keys', 'clock', 'load', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
 state.create(ARGV[1])
@@ -868,14 +902,14 @@ if ARGV[2] == '1' then control.end_learning() end
 return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, state.learnUntil - state.now) })`,
   },
   forget: {
-    sha1: 'fa03ea121815d9cdbca6bbcd1c524692e2b61507',
+    sha1: 'c8cc78f3c793ef99a0c654f47729f5129e5bc8db',
     uses: ['keys', 'clock', 'load', 'state'],
     body: `state.forget()
 return { 'done' }`,
   },
   grant: {
-    sha1: '71d5d7d7456ab80c29a72e25a160713eb47d1f44',
-    uses: ['keys', 'clock', 'grant-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
+    sha1: '7ff2930440eedd7ef79d24a4b9a60c7f2bc8f67a',
+    uses: ['keys', 'clock', 'grant-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
 local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
 local min, max, priority = string.match(ARGV[10] or '-', '^(%d+),(%d+),(%d+)$')
@@ -929,7 +963,7 @@ tickets.keep_alive(id)
 return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: '821fdfbbf6f481d056b83cfc2249ea6d2bf210b3',
+    sha1: 'e8e30100cb04ba6d255c5352440e725f4ee41546',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -950,7 +984,7 @@ return state.done({ 'state', state.spec, state.held, protected, state.revoking, 
 state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: 'dd8eb0bf1b65b2ddaa53f6c361490479ea24a3c2',
+    sha1: '9baf861db0825a55fff6e94263ad2c92104e721a',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -998,7 +1032,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: '2e40df7afe53d2b9c3400874d53ed5cf527fda95',
+    sha1: '1844281aa08b0b08dc6f474f4f16c6098f6cac80',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -1022,8 +1056,24 @@ end
 if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
+  primary: {
+    sha1: 'cc3d7e1e3ed552cd663f15504356c702fd18f61b',
+    uses: ['keys', 'clock', 'identify', 'compare', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    body: `if not state.known then return { 'done', 'known' } end
+if primary.before ~= last.history and state.now < state.epoch + 60000 then return state.done({ 'done', 'known' }) end
+local shares = groups.all()
+for _, it in ipairs(shares) do it.taken, it.waiting, it.flagged, it.text = 0, 0, 0, nil end
+groups.isRenamed, tickets.wakes, loaded, cold = true, {}, {}, {}
+state.forget()
+call('HSET', STATE, 'schema', 2, ' spec', state.spec, ' primary', primary.text)
+state.held, state.revoking, state.waiting, state.claims, state.flagged, state.eligible = 0, 0, 0, 0, 0, 0
+state.lookMax, state.probeAfter, state.probeFailures, state.censusUntil, state.farewells = 0, 0, 0, 0, 0
+state.failures, state.trials, state.due = 0, 0, 0
+state.learn()
+return state.done({ 'done', 'learning' })`,
+  },
   release: {
-    sha1: 'ac080cd6cba7271ae84cdd7818e4e92cb325dfb7',
+    sha1: '9df65e28b5926f2acea968e0aa8150dd7a0b1b08',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function may_release(it, itsFence)
@@ -1052,8 +1102,8 @@ for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: 'ee799d079e1c3f932fce3c81056b6e38a4205127',
-    uses: ['keys', 'clock', 'renew-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
+    sha1: '514640879724ca9085cbb4f91381043fd7c54338',
+    uses: ['keys', 'clock', 'renew-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 11
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
 state.create(ARGV[2])
@@ -1099,7 +1149,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: '9a960b7dbc07511a143b56bdbeff597a3d2c18f8',
+    sha1: '189731622929e47188adf0dc417ca60c8d6a1f3b',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1124,7 +1174,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: '27d00ce23f8b522a44b779f22ff73289ab8fb8be',
+    sha1: '5e7d6d2e014f64602f26b54d324a5d3fd2495b91',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)

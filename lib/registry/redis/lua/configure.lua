@@ -1,5 +1,5 @@
 -- configure: writes the settings of an unknown resource, or tells those in force; ends learning where the operator says so.
--- uses: keys clock load state control groups tickets leases enter
+-- uses: keys clock load identify state create control groups tickets leases enter
 -- ARGV: settings, isNew (0|1)
 -- Reply: created | exists, settings, learning ms
 local wasKnown = state.known

@@ -1,5 +1,5 @@
 -- grant: one lease, or a place in the queue, or a refusal; also a waiter's poll.
--- uses: keys clock grant-fast state control groups tickets leases enter admit
+-- uses: keys clock grant-fast identify state create control groups tickets leases enter admit
 -- ARGV: lease id, holder, group, settings, wait (0|1); and where one of these is out of the ordinary: again (0|1),
 --       order stamp (0 for none), wait ms ('-': not told), listens (0|1), share (min,max,priority, or '-')
 -- Replies: granted, fence, protect ms, idle ms, connect after ms, renew after ms, duty ms, probe, pressure, differ, duties, in force, census

@@ -1,5 +1,5 @@
 -- renew: prolongs the protection of a holder's leases whose connections are open; free duties and the census ride on the reply.
--- uses: keys clock renew-fast state control groups tickets leases enter
+-- uses: keys clock renew-fast identify state create control groups tickets leases enter
 -- ARGV: holder, '-', then for each lease: id, fence, turn, session ('-' for none), idle (0|1)
 --     | holder, settings of the first lease that comes back ('+': none that could), then for each lease the same and: its group
 --       ('-': it does not come back), its connect bound, the settings that were in force ('-': not told), their version, control,

@@ -13,6 +13,7 @@
 --   ' breaker'    failing connects and trials
 --   ' census'     the lease that the census was given to
 --   ' farewells'  leases given back while learning
+--   ' primary'    who answered when somebody last looked; see identify.lua
 --
 -- Bands: held leases by the end of their protection, revoking ones by the moment their duty can be taken, claimed tickets by
 -- the end of their claim, tickets (as two spaces and the id) by the end of their liveness; and tickets without a claim (as one
@@ -25,6 +26,7 @@ local EPOCH, FENCES, STAMPS = 1767225600000, 1024, 8
 local REAP, PAGE, DUTIES, HINTS, OFFERS, GROUPS, VICTIMS = 16, 100, 2, 8, 16, 64, 100
 local POLL, RENEWALS, PROBE, PROBE_MAX = 500, 1000, 1000, 60000
 local CONNECT_AFTER_MAX, CENSUS_DUTY, FAREWELLS_MAX = 5000, 5000, 1000
+local DISTRUST = 60000
 local WINDOW, FAILURES, MEMORY, TRIALS = 10000, 3, 8, 2
 local OPEN_FOR, OPEN_FOR_MAX, AUTH_FOR, AUTH_FOR_MAX = 500, 15000, 2000, 60000
 -- Layouts. A lease: fence, turn, granted at; probe, flag, loss; holder, group, session ('-': none). A revoking one goes on:

@@ -77,11 +77,9 @@ function state.apply_in_force(text)
   state.raise_bound(state.bound_in(text))
 end
 
--- A resource without memory.
-function state.create(text)
-  state.known, state.now, state.clockAt, state.epoch = true, at, at, at
-  call('HSET', STATE, 'schema', SCHEMA)
-  state.read_settings(text)
+-- Until it is known what is open.
+function state.learn()
+  state.epoch = state.now
   state.learnUntil = state.now + state.protectMs + state.idleMs + state.connectBoundMs
   state.quietUntil = state.now + math.max(state.connectBoundMs + (state.perSecond > 0 and CONNECT_AFTER_MAX or 0), state.dutyMs)
 end
