@@ -267,8 +267,11 @@ tickets.serve()
 groups.drop_empty()
 if state.isDue or state.due == 0 then state.due = state.next_due() end
 state.space, state.calm = state.capped() - state.headroom, state.is_calm() and 1 or 0
-local fields = { 'HSET', STATE, ' pulse', struct.pack('<ddddddddddd', state.calm, state.space, state.protectMs, state.idleMs, state.dutyMs,
-state.due, state.now, state.clockAt, state.fence, state.held, state.groupCount) }
+local fields = { 'HSET', STATE, ' pulse', struct.pack('<dddddd', state.due, state.now, state.clockAt, state.fence, state.held, state.groupCount) }
+local calm = struct.pack('<ddddd', state.calm, state.space, state.protectMs, state.idleMs, state.dutyMs)
+if calm ~= loaded[3] then
+fields[#fields + 1], fields[#fields + 2] = ' calm', calm
+end
 local rest = struct.pack('<dddddddddddddddddddddddddddddddddddd', state.revoking, state.waiting, state.claims,
 state.capacity, state.headroom, state.connectBoundMs, state.quantumMs, state.livenessMs, state.waitersMax, state.claimMs,
 state.perSecond, state.burst, state.flagged, state.eligible, state.minima,
@@ -277,7 +280,7 @@ state.epoch, state.learnUntil, state.quietUntil, state.censusUntil, state.census
 state.version, state.control, state.pausedUntil, state.foreign, state.staleBelow, state.tat,
 state.openings, state.openUntil, state.isAuth, state.failures, state.trials)
 if rest ~= cold[1] then
-fields[5], fields[6] = ' rest', rest
+fields[#fields + 1], fields[#fields + 2] = ' rest', rest
 end
 groups.save(fields)
 call(unpack(fields))
@@ -288,20 +291,21 @@ return reply
 end
 if state.known then state.enter() end`,
   'grant-fast': `local id, holder, groupName = ARGV[1], ARGV[2], ARGV[3]
-local loaded = call('HMGET', STATE, 'schema', ' pulse', ' spec', id, ' g' .. groupName)
+local loaded = call('HMGET', STATE, 'schema', ' pulse', ' calm', ' spec', id, ' g' .. groupName)
 local at = clock()
-if #ARGV < 6 and not loaded[4] and loaded[3] == ARGV[4] and loaded[1] == '2' then
-local calm, space, protectMs, idleMs, dutyMs, due, now, clockAt, fence, held, groupCount = struct.unpack('<ddddddddddd', loaded[2])
+if #ARGV < 6 and not loaded[5] and loaded[4] == ARGV[4] and loaded[1] == '2' then
+local calm, space, protectMs, idleMs = struct.unpack('<ddddd', loaded[3])
+local due, now, clockAt, fence, held, groupCount = struct.unpack('<dddddd', loaded[2])
 if at > clockAt then now = now + at - clockAt end
-local isNew, taken, max = not loaded[5], 0, 1000000000
+local isNew, taken, max = not loaded[6], 0, 1000000000
 if not isNew then
 local _
-taken, _, max = struct.unpack('<ddd', loaded[5])
+taken, _, max = struct.unpack('<ddd', loaded[6])
 end
 if calm == 1 and now < due and held < space and taken < max and call('ZCARD', TIMES) == held
 and (not isNew or groupCount < 64 - 1) then
 if isNew then
-loaded[5], groupCount = struct.pack('<dddddddd', 0, 0, 1000000000, 0, 0, 0, 0, -1), groupCount + 1
+loaded[6], groupCount = struct.pack('<dddddddd', 0, 0, 1000000000, 0, 0, 0, 0, -1), groupCount + 1
 call('HSET', STATE, ' names', (call('HGET', STATE, ' names') or ' ') .. groupName .. ' ')
 end
 fence = math.max(fence + 1, (now - 1767225600000) * 1024)
@@ -309,8 +313,8 @@ local ends = now + protectMs
 if ends + idleMs < due then due = ends + idleMs end
 call('ZADD', TIMES, ends .. '', id)
 call('HSET', STATE, id, struct.pack('<dddBBBsss', fence, 0, now, 0, 0, 0, holder, groupName, '-'),
-' pulse', struct.pack('<ddddddddddd', calm, space, protectMs, idleMs, dutyMs, due, now, at, fence, held + 1, groupCount),
-' g' .. groupName, struct.pack('<d', taken + 1) .. string.sub(loaded[5], 9))
+' pulse', struct.pack('<dddddd', due, now, at, fence, held + 1, groupCount),
+' g' .. groupName, struct.pack('<d', taken + 1) .. string.sub(loaded[6], 9))
 return held + 1 < space and fence or -fence
 end
 end`,
@@ -544,14 +548,15 @@ local longest = math.floor(state.protectMs / 3)
 if state.waiting == 0 then return longest end
 return math.min(longest, math.max(math.floor(state.protectMs / 20), math.ceil(state.held * 1000 / 1000)))
 end`,
-  load: `local loaded = call('HMGET', STATE, 'schema', ' pulse')
+  load: `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' calm')
 local at = clock()`,
-  'release-fast': `local loaded = call('HMGET', STATE, 'schema', ' pulse', ARGV[2])
+  'release-fast': `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' calm', ARGV[2])
 local at = clock()
-if #ARGV == 4 and loaded[3] and loaded[1] == '2' and (ARGV[4] == 'closed' or ARGV[4] == 'unused') then
-local calm, space, protectMs, idleMs, dutyMs, due, now, clockAt, top, held, groupCount = struct.unpack('<ddddddddddd', loaded[2])
+if #ARGV == 4 and loaded[4] and loaded[1] == '2' and (ARGV[4] == 'closed' or ARGV[4] == 'unused') then
+local calm = struct.unpack('<ddddd', loaded[3])
+local due, now, clockAt, top, held, groupCount = struct.unpack('<dddddd', loaded[2])
 if at > clockAt then now = now + at - clockAt end
-local fence, _, _, probe, flag, loss, holder, groupName = struct.unpack('<dddBBBsss', loaded[3])
+local fence, _, _, probe, flag, loss, holder, groupName = struct.unpack('<dddBBBsss', loaded[4])
 if calm == 1 and now < due and probe + flag + loss == 0 and holder == ARGV[1] and fence == tonumber(ARGV[3]) then
 local group = call('HGET', STATE, ' g' .. groupName)
 local taken, min, _, _, _, _, version = struct.unpack('<ddddddd', group)
@@ -561,18 +566,18 @@ if isLast then
 local names, name = call('HGET', STATE, ' names'), ' ' .. groupName .. ' '
 local from, to = string.find(names, name, 1, true)
 call('HDEL', STATE, ARGV[2], ' g' .. groupName)
-call('HSET', STATE, ' pulse', struct.pack('<ddddddddddd', calm, space, protectMs, idleMs, dutyMs, due, now, at, top, held - 1, groupCount - 1),
+call('HSET', STATE, ' pulse', struct.pack('<dddddd', due, now, at, top, held - 1, groupCount - 1),
 ' names', string.sub(names, 1, from) .. string.sub(names, to + 1))
 else
 call('HDEL', STATE, ARGV[2])
-call('HSET', STATE, ' pulse', struct.pack('<ddddddddddd', calm, space, protectMs, idleMs, dutyMs, due, now, at, top, held - 1, groupCount),
+call('HSET', STATE, ' pulse', struct.pack('<dddddd', due, now, at, top, held - 1, groupCount),
 ' g' .. groupName, struct.pack('<d', taken - 1) .. string.sub(group, 9))
 end
 return 'released'
 end
 end
 end`,
-  'renew-fast': `local fields = { 'HMGET', STATE, 'schema', ' pulse' }
+  'renew-fast': `local fields = { 'HMGET', STATE, 'schema', ' pulse', ' calm' }
 if ARGV[2] == '-' then
 for i = 3, #ARGV, 5 do fields[#fields + 1] = ARGV[i] end
 end
@@ -581,7 +586,7 @@ local at = clock()
 local function renew_all(protectMs, now, pulse, dutyMs)
 local times, records, outcomes, seen = { 'ZADD', TIMES }, { 'HSET', STATE }, {}, {}
 for i = 3, #ARGV, 5 do
-local id, text = ARGV[i], loaded[2 + (i + 2) / 5]
+local id, text = ARGV[i], loaded[3 + (i + 2) / 5]
 if not text or seen[id] then return nil end
 seen[id] = true
 local fence, turn, grantedAt, probe, flag, loss, holder, group, session = struct.unpack('<dddBBBsss', text)
@@ -599,10 +604,11 @@ call(unpack(records))
 return { 'renewed', 0, math.floor(protectMs / 3), dutyMs, outcomes, {}, {}, {} }
 end
 if ARGV[2] == '-' and loaded[1] == '2' then
-local calm, space, protectMs, idleMs, dutyMs, due, now, clockAt, fence, held, groupCount = struct.unpack('<ddddddddddd', loaded[2])
+local calm, space, protectMs, _, dutyMs = struct.unpack('<ddddd', loaded[3])
+local due, now, clockAt, fence, held, groupCount = struct.unpack('<dddddd', loaded[2])
 if at > clockAt then now = now + at - clockAt end
 if calm == 1 and now < due and held < space then
-local reply = renew_all(protectMs, now, struct.pack('<ddddddddddd', calm, space, protectMs, idleMs, dutyMs, due, now, at, fence, held, groupCount), dutyMs)
+local reply = renew_all(protectMs, now, struct.pack('<dddddd', due, now, at, fence, held, groupCount), dutyMs)
 if reply then return reply end
 end
 end`,
@@ -614,7 +620,7 @@ call('DEL', STATE, TIMES)
 end
 local cold = state.known and call('HMGET', STATE, ' rest', ' spec') or {}
 if state.known then
-local _, _, _, _, _, _, _, _, _, held = struct.unpack('<ddddddddddd', loaded[2])
+local _, _, _, _, held = struct.unpack('<dddddd', loaded[2])
 local revoking, waiting, claims = struct.unpack('<ddd', cold[1])
 state.known = call('ZCARD', TIMES) == held + revoking + 2 * (waiting + claims)
 end
@@ -623,8 +629,8 @@ state.forget()
 loaded, cold = {}, {}
 end
 state.spec = cold[2]
-state.calm, state.space, state.protectMs, state.idleMs, state.dutyMs,
-state.due, state.now, state.clockAt, state.fence, state.held, state.groupCount = struct.unpack('<ddddddddddd', loaded[2] or string.rep('\\0', 88))
+state.due, state.now, state.clockAt, state.fence, state.held, state.groupCount = struct.unpack('<dddddd', loaded[2] or string.rep('\\0', 48))
+state.calm, state.space, state.protectMs, state.idleMs, state.dutyMs = struct.unpack('<ddddd', loaded[3] or string.rep('\\0', 40))
 state.revoking, state.waiting, state.claims,
 state.capacity, state.headroom, state.connectBoundMs, state.quantumMs, state.livenessMs, state.waitersMax, state.claimMs,
 state.perSecond, state.burst, state.flagged, state.eligible, state.minima,
@@ -799,7 +805,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: '20159d50ecd43d094bf4d7447a99cac7bfc8fc66',
+    sha1: 'b1e89fa2659ff64620b10bbf8be9c4549f57d34f',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -829,7 +835,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: '51d4c9b25421d59ff4cb3f5574cb785e61f21ae6',
+    sha1: '344af3e6ba7e42f01f2854e2a395d52688dc7a8c',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 local isLast = tonumber(ARGV[2]) > 0 and tonumber(ARGV[2]) == state.censusToken
@@ -848,7 +854,7 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: '2ea9ab2931a2739cb1e246d5ce579df877435160',
+    sha1: 'd5417721a62d6bcb59dc15c1a807949b693fd0a6',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
@@ -860,13 +866,13 @@ if ARGV[2] == '1' then control.end_learning() end
 return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, state.learnUntil - state.now) })`,
   },
   forget: {
-    sha1: '9ac8480139afb54a2ae32a01635ae0caaa215055',
+    sha1: '5be75d6c1a297fc2a73bc1260272e705c45d558f',
     uses: ['keys', 'clock', 'load', 'state'],
     body: `state.forget()
 return { 'done' }`,
   },
   grant: {
-    sha1: '634c91cf20df6586604baafee33083cedee8c4e9',
+    sha1: '0afbfccc41bd254ff80392dfb6316088d550da8d',
     uses: ['keys', 'clock', 'grant-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
 local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
@@ -921,7 +927,7 @@ tickets.keep_alive(id)
 return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: '3b4a047b86156ad96c076740cc1d2f3771bd2ec3',
+    sha1: 'c765f649f94956a34e4ee3c53d5b76378b7bfefe',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -942,7 +948,7 @@ return state.done({ 'state', state.spec, state.held, protected, state.revoking, 
 state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: 'd0593f14e47cb67c5f5c269889192bdc596eee57',
+    sha1: '46d663f17c279c1587645a6c251a1156527a4b82',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -990,7 +996,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: '91d52624cabe88803dfd6876adcd843d5e56738f',
+    sha1: 'e0b1a0ffb00523623b7ede0d0ee6a36e4f10de43',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -1015,7 +1021,7 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   release: {
-    sha1: 'fccb0bb10b7793af3453472990fb239857a2a1ce',
+    sha1: '60f80d5dce90a7b862798c03cc4b9b66210aa5c4',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function may_release(it, itsFence)
@@ -1044,7 +1050,7 @@ for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: '1a4a4bc714c33aad144df94ce013791e5d6d5c62',
+    sha1: 'a61c6126edd13003f3fe41552758310e8ca206da',
     uses: ['keys', 'clock', 'renew-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 11
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
@@ -1091,7 +1097,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: '19fc854a68cc448c4ae043472abd5ca2c94f5b1b',
+    sha1: '1030787d08b89b1ff9453067716ec5910b7f11c7',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1116,7 +1122,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: '99ae4d73fca1e1a52c0b790f9e8b4102b80817b6',
+    sha1: '730d57cd2a955b2033fd3bc8775950c7853655dd',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)
