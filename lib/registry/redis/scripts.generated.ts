@@ -290,10 +290,10 @@ end
 return reply
 end
 if state.known then state.enter() end`,
-  'grant-fast': `local id, holder, groupName = ARGV[1], ARGV[2], ARGV[3]
+  'grant-fast': `local id, holder, groupName, settings, wait = string.match(ARGV[1], '^(%S+) (%S+) (%S+) (%S+) ([01])$')
 local loaded = call('HMGET', STATE, 'schema', ' pulse', ' calm', ' spec', id, ' g' .. groupName)
 local at = clock()
-if #ARGV < 6 and not loaded[5] and loaded[4] == ARGV[4] and loaded[1] == '2' then
+if #ARGV == 1 and not loaded[5] and loaded[4] == settings and loaded[1] == '2' then
 local calm, space, protectMs, idleMs = struct.unpack('<ddddd', loaded[3])
 local due, now, clockAt, fence, held, groupCount = struct.unpack('<dddddd', loaded[2])
 if at > clockAt then now = now + at - clockAt end
@@ -550,26 +550,28 @@ return math.min(longest, math.max(math.floor(state.protectMs / 20), math.ceil(st
 end`,
   load: `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' calm')
 local at = clock()`,
-  'release-fast': `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' calm', ARGV[2])
+  'release-fast': `local words = ARGV
+if #ARGV == 1 then words = { string.match(ARGV[1], '^(%S+) (%S+) (%S+) (%S+)$') } end
+local loaded = call('HMGET', STATE, 'schema', ' pulse', ' calm', words[2] or '')
 local at = clock()
-if #ARGV == 4 and loaded[4] and loaded[1] == '2' and (ARGV[4] == 'closed' or ARGV[4] == 'unused') then
+if #words == 4 and loaded[4] and loaded[1] == '2' and (words[4] == 'closed' or words[4] == 'unused') then
 local calm = struct.unpack('<ddddd', loaded[3])
 local due, now, clockAt, top, held, groupCount = struct.unpack('<dddddd', loaded[2])
 if at > clockAt then now = now + at - clockAt end
 local fence, _, _, probe, flag, loss, holder, groupName = struct.unpack('<dddBBBsss', loaded[4])
-if calm == 1 and now < due and probe + flag + loss == 0 and holder == ARGV[1] and fence == tonumber(ARGV[3]) then
+if calm == 1 and now < due and probe + flag + loss == 0 and holder == words[1] and fence == tonumber(words[3]) then
 local group = call('HGET', STATE, ' g' .. groupName)
 local taken, min, _, _, _, _, version = struct.unpack('<ddddddd', group)
 local isLast = taken + version == 1
-if not (isLast and min > 0) and call('ZREM', TIMES, ARGV[2]) == 1 then
+if not (isLast and min > 0) and call('ZREM', TIMES, words[2]) == 1 then
 if isLast then
 local names, name = call('HGET', STATE, ' names'), ' ' .. groupName .. ' '
 local from, to = string.find(names, name, 1, true)
-call('HDEL', STATE, ARGV[2], ' g' .. groupName)
+call('HDEL', STATE, words[2], ' g' .. groupName)
 call('HSET', STATE, ' pulse', struct.pack('<dddddd', due, now, at, top, held - 1, groupCount - 1),
 ' names', string.sub(names, 1, from) .. string.sub(names, to + 1))
 else
-call('HDEL', STATE, ARGV[2])
+call('HDEL', STATE, words[2])
 call('HSET', STATE, ' pulse', struct.pack('<dddddd', due, now, at, top, held - 1, groupCount),
 ' g' .. groupName, struct.pack('<d', taken - 1) .. string.sub(group, 9))
 end
@@ -872,19 +874,19 @@ return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, 
 return { 'done' }`,
   },
   grant: {
-    sha1: '0afbfccc41bd254ff80392dfb6316088d550da8d',
+    sha1: 'df0d0a6c2445920e452a0a4bd32da26e9e687dcd',
     uses: ['keys', 'clock', 'grant-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
-    body: `local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
-local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
-local min, max, priority = string.match(ARGV[10] or '-', '^(%d+),(%d+),(%d+)$')
+    body: `local waits, again, asked = wait == '1', ARGV[2] == '1', tonumber(ARGV[3] or 0)
+local waitMs, listens = tonumber(ARGV[4] or nil), ARGV[5] == '1' and 1 or 0
+local min, max, priority = string.match(ARGV[6] or '-', '^(%d+),(%d+),(%d+)$')
 if not state.known then
-state.create(ARGV[4])
+state.create(settings)
 state.enter()
 end
-state.raise_bound(state.bound_in(ARGV[4]))
+state.raise_bound(state.bound_in(settings))
 local function differ(group)
 local isOther = min and (group.min ~= tonumber(min) or group.max ~= tonumber(max) or group.priority ~= tonumber(priority))
-return (isOther or ARGV[4] ~= state.spec) and 1 or 0
+return (isOther or settings ~= state.spec) and 1 or 0
 end
 local function granted(it, duties, census)
 local protect, group = math.max(0, leases.ends_of(id) - state.now), groups.find(it.group)
@@ -901,7 +903,7 @@ local group = ticket and groups.find(ticket.group)
 or groups.of(groupName, tonumber(min or 0), tonumber(max or 1000000000), tonumber(priority or 0), state.capacity - state.headroom)
 local upcoming = math.max(state.stamp + 1, (state.now - 1767225600000) * 8)
 local order = ticket and ticket.stamp or asked > 0 and asked < upcoming and asked or upcoming
-local verdict = admit.judge(id, group, order, ticket, wait)
+local verdict = admit.judge(id, group, order, ticket, waits)
 local because, forMs, ahead = verdict.because, verdict.forMs, verdict.ahead
 if verdict.how then
 local duties = admit.take_over(verdict)
@@ -910,7 +912,7 @@ if ticket then tickets.forget(id) end
 return granted(lease, duties, verdict.census)
 end
 local hint = because and (forMs or 500) or admit.retry_after(ahead)
-if wait and forMs and waitMs and forMs > waitMs then
+if waits and forMs and waitMs and forMs > waitMs then
 if ticket then tickets.forget(id) end
 return state.done({ 'denied', 'DEADLINE_NEAR', hint, because })
 end
@@ -918,7 +920,7 @@ if ticket then
 ticket.listens, ticket.isPassedOver = listens, 0
 tickets.write(ticket)
 else
-if not wait then return state.done({ 'denied', because or 'FULL', hint, '-' }) end
+if not waits then return state.done({ 'denied', because or 'FULL', hint, '-' }) end
 if state.waiting + state.claims >= state.waitersMax then return state.done({ 'denied', 'QUEUE_FULL', hint, '-' }) end
 state.stamp = math.max(state.stamp, order)
 tickets.add(id, order, listens, group, holder)
@@ -1021,9 +1023,9 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   release: {
-    sha1: '60f80d5dce90a7b862798c03cc4b9b66210aa5c4',
+    sha1: '12fcd48bd7c14d7169959072d71339e83f88cdce',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
-    body: `local holder, reply = ARGV[1], { 'done' }
+    body: `local holder, reply = words[1], { 'done' }
 local function may_release(it, itsFence)
 if it.fence == itsFence then return it.holder == holder or it.holder == '?' end
 return itsFence == 0 and it.holder == holder
@@ -1046,7 +1048,7 @@ if it.probe == 1 and outcome == 'refused' then leases.probe_failed(before) end
 control.observe(id, it.holder, outcome)
 return 'released'
 end
-for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]) end
+for i = 2, #words, 3 do reply[#reply + 1] = release(words[i], tonumber(words[i + 1]), words[i + 2]) end
 return state.known and state.done(reply) or reply`,
   },
   renew: {
