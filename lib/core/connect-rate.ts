@@ -1,4 +1,5 @@
 import type { ResourceSettings } from './lease.ts';
+import { LIMITS } from './limits.ts';
 
 /** GCRA: one number says how far the database's connects are booked ahead. `tat`: theoretical arrival time of the next one, in ms. */
 type Rate = Pick<ResourceSettings, 'connectsPerSecond' | 'connectBurst'>;
@@ -17,3 +18,10 @@ export const connectAfterMs = (
 /** The booking after one more connect. */
 export const nextTat = ({ connectsPerSecond }: Rate, tat: number, now: number): number =>
   connectsPerSecond === 0 ? 0 : Math.max(tat, now) + 1_000 / connectsPerSecond;
+
+/** Connects that may still be granted now, without one that is put off for too long. */
+export const startsLeft = ({ connectsPerSecond, connectBurst }: Rate, tat: number, now: number): number => {
+  if (connectsPerSecond === 0) return Number.POSITIVE_INFINITY;
+  const freeMs = LIMITS.connectAfterMaxMs - Math.max(0, tat - now);
+  return Math.max(0, Math.floor((freeMs * connectsPerSecond) / 1_000) + connectBurst);
+};

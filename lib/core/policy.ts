@@ -51,12 +51,13 @@ export const decideAdmission = (view: AdmissionView): Admission => {
   if (view.hasClaim && count + claims <= cap) return 'room';
   const isInTurn = ahead < (view.isPoll ? room + settings.capacity : room);
   if (room > 0 && isInTurn && view.isWithinShare) return 'room';
+  const places = cap - count - claims;
+  // One overlap for each ticket ahead, and one more: a crowd that polls would else hand over one lease at a time.
+  const mayOverlap = places > 0 && (view.isPoll ? ahead < places : ahead === 0);
+  // An entry whose connection is surely over goes before a lease that somebody may want to use again.
+  if (mayOverlap && view.hasFreeDuty && view.isWithinShare) return 'takeover';
+  if (mayOverlap && view.hasRevocable) return 'revoke';
   if (ahead > 0) return 'none';
-  if (count + claims < cap) {
-    // An entry whose connection is surely over goes before a lease that somebody may want to use again.
-    if (view.hasFreeDuty && view.isWithinShare) return 'takeover';
-    if (view.hasRevocable) return 'revoke';
-  }
   return held === 0 && revoking > 0 && view.mayProbe && view.isWithinShare ? 'probe' : 'none';
 };
 

@@ -54,6 +54,9 @@ const decide = (book: LeaseBook, caller: Caller): GrantReply => {
   if (admission === 'none') return queueOrDeny(book, caller, ahead);
   const tooFarMs = book.connectAfterMs - LIMITS.connectAfterMaxMs;
   if (tooFarMs > 0) return queueOrDeny(book, caller, ahead, { because: 'RATE', forMs: tooFarMs });
+  // The connects that may still start are for those who wait already.
+  const isBarging = caller.ticket === undefined && ahead + book.tickets.claims >= book.startsLeft;
+  if (isBarging) return queueOrDeny(book, caller, ahead, { because: 'RATE' });
   const present = { now, settings };
   const duties: Duty[] = [];
   if (admission === 'revoke' && victim !== undefined) {

@@ -1,4 +1,4 @@
-import { connectAfterMs, nextTat } from '../core/connect-rate.ts';
+import { connectAfterMs, nextTat, startsLeft } from '../core/connect-rate.ts';
 import type { InForce, LeaseOutcome, LossReason, ResourceSettings } from '../core/lease.ts';
 import { EPOCH_MS, FENCES_PER_MS, LIMITS, STAMPS_PER_MS } from '../core/limits.ts';
 import { Ordered } from '../core/ordered.ts';
@@ -121,6 +121,11 @@ export class LeaseBook {
     return connectAfterMs(this.settings, this.#tat, this.now);
   }
 
+  /** Connects that the rate has left for whoever waits. */
+  get startsLeft(): number {
+    return startsLeft(this.settings, this.#tat, this.now);
+  }
+
   /** A fence above all before it (L7). */
   nextFence(): number {
     return Math.max(this.#fence + 1, (this.now - EPOCH_MS) * FENCES_PER_MS);
@@ -211,9 +216,8 @@ export class LeaseBook {
 
   /** Offers the room to those who wait and can be woken; the rest of them find it when they poll. */
   serve(): void {
-    const room = Math.min(this.room, LIMITS.offersMax);
+    const room = Math.min(this.room, LIMITS.offersMax, this.startsLeft - this.tickets.claims);
     if (room <= 0 || this.groups.eligible === 0 || !this.control.mayOffer(this.now)) return;
-    if (this.connectAfterMs > LIMITS.connectAfterMaxMs) return;
     for (const id of this.tickets.next(room))
       this.wakes.push(this.tickets.claim(id, this.now + this.settings.claimMs));
   }

@@ -23,34 +23,34 @@ const flushAll = async ({ url }: RedisServer): Promise<void> => {
   redis.disconnect();
 };
 
+/** Holders have brought back what they use, one look at the database told the rest, and nobody was refused. */
+const expectRecovery = (fleet: Fleet): void => {
+  expect(fleet.heard('leaseForgotten')).toContainEqual({ isKnownAgain: true });
+  expect(fleet.heard('censusDone')).toContainEqual(expect.objectContaining({ foreign: 0 }));
+  expect(fleet.verdict).toEqual(FAIR);
+};
+
 test.concurrent(
-  'L13: after FLUSHALL under load every lease is lost, nothing is granted while learning, and service is back at its end',
+  'L13: after FLUSHALL under load connections in use stay in use, and everybody is served again after a census',
   () =>
     withRedis(async (redis) => {
       await using fleet = await Fleet.start({ capacity: 4, redisUrl: redis.url });
       const backMs = await under(fleet, () => flushAll(redis));
-
-      expect(fleet.heard('leaseLost')).toContainEqual(expect.objectContaining({ reason: 'unknown' }));
-      expect(fleet.heard('leaseDenied')).toContainEqual(expect.objectContaining({ reason: 'LEARNING' }));
-      expect(backMs).toBeGreaterThan(LEARNING_MS - 100);
       expect(backMs).toBeLessThan(LEARNING_MS + SLACK_MS);
-      expect(fleet.verdict).toEqual(FAIR);
+      expectRecovery(fleet);
       await fleet.close();
     }),
   TIMEOUT_MS,
 );
 
 test.concurrent(
-  'L13: a Redis that was killed and came back empty is learning too',
+  'L13: a Redis that was killed and came back empty learns the same way',
   () =>
     withRedis(async (redis) => {
       await using fleet = await Fleet.start({ capacity: 4, redisUrl: redis.url });
       const backMs = await under(fleet, () => redis.restart());
-
-      expect(fleet.heard('leaseDenied')).toContainEqual(expect.objectContaining({ reason: 'LEARNING' }));
-      expect(backMs).toBeGreaterThan(LEARNING_MS - 100);
       expect(backMs).toBeLessThan(LEARNING_MS + SLACK_MS);
-      expect(fleet.verdict).toEqual(FAIR);
+      expectRecovery(fleet);
       await fleet.close();
     }),
   TIMEOUT_MS,

@@ -503,29 +503,33 @@ describe('D9 the census of PostgreSQL', () => {
     });
   });
 
-  test('D9 a parallel worker carries its leader’s label and is no session of its own', async () => {
-    const config = configOf(await freshRole(5));
-    await withConnection(config, { label: labelOf(3) }, async (looker) => {
-      await withConnection(config, { label: labelOf(4) }, async (leader) => {
-        await leader.client.query('SET debug_parallel_query = on');
-        const running = leader.client.query('SELECT pg_sleep(0.5)');
-        const kinds = await eventually(async () => {
-          const rows = await postgresAdmin().query<{ kind: string }>(
-            'SELECT backend_type AS kind FROM pg_stat_activity WHERE application_name = $1 ORDER BY 1',
-            [labelOf(4)],
+  test.each([labelOf(4), 'psql'])(
+    'D9 a parallel worker carries its leader’s label (%s) and is no session of its own',
+    async (label) => {
+      const config = configOf(await freshRole(5));
+      await withConnection(config, { label: labelOf(3) }, async (looker) => {
+        await withConnection(config, { label }, async (leader) => {
+          await leader.client.query('SET debug_parallel_query = on');
+          const running = leader.client.query('SELECT pg_sleep(0.5)');
+          const kinds = await eventually(async () => {
+            const rows = await postgresAdmin().query<{ kind: string }>(
+              'SELECT backend_type AS kind FROM pg_stat_activity WHERE usename = $1 AND application_name = $2 ORDER BY 1',
+              [config.user, label],
+            );
+            return rows.length === 2 && rows.map(({ kind }) => kind);
+          });
+          expect(kinds).toEqual(['client backend', 'parallel worker']);
+          const { sessions, foreign } = await looker.census(PREFIX, 1_000);
+          const isForeign = label === 'psql';
+          expect(sessions.filter((each) => each.label === label)).toEqual(
+            isForeign ? [] : [{ label, session: leader.session }],
           );
-          return rows.length === 2 && rows.map(({ kind }) => kind);
+          expect(foreign).toBe(isForeign ? 1 : 0);
+          await running;
         });
-        expect(kinds).toEqual(['client backend', 'parallel worker']);
-        const { sessions, foreign } = await looker.census(PREFIX, 1_000);
-        expect(sessions.filter(({ label }) => label === labelOf(4))).toEqual([
-          { label: labelOf(4), session: leader.session },
-        ]);
-        expect(foreign).toBe(0);
-        await running;
       });
-    });
-  });
+    },
+  );
 
   test('D9 an administrator’s connection counts the sessions of the role that it was given', async () => {
     const role = await freshRole(3);

@@ -152,12 +152,13 @@ describe('metrics', () => {
     });
   });
 
-  it('Denied moves while the registry learns', async () => {
-    world = await LeasedWorld.open(3, { isNew: false });
+  it('Denied moves while nothing is granted to anybody', async () => {
+    world = await LeasedWorld.open(3);
     const pool = await world.pool();
+    await world.registry.operate('orders', { kind: 'pause', forMs: 60_000 });
     const { blob, singles } = await measured(powertools(), pool);
     expect(blob).toMatchObject({ Denied: 1, AcquireFailed: 1, PoolSize: 0 });
-    expect(singles.find((single) => 'Denied' in single)).toMatchObject({ reason: 'LEARNING' });
+    expect(singles.find((single) => 'Denied' in single)).toMatchObject({ reason: 'DEADLINE_NEAR' });
   });
 
   it('LeftLent moves when a handler forgets to give back', async () => {
@@ -168,8 +169,9 @@ describe('metrics', () => {
   });
 
   it('causes do not inherit the user’s dimensions, and the user’s metrics are neither flushed nor given one', async () => {
-    world = await LeasedWorld.open(3, { isNew: false });
+    world = await LeasedWorld.open(3);
     const pool = await world.pool();
+    await world.registry.operate('orders', { kind: 'pause', forMs: 60_000 });
     const metrics = powertools();
     metrics.addDimension('tenant', 'acme');
     metrics.addMetric('OrdersSeen', 'Count', 1);
@@ -206,8 +208,9 @@ describe('metrics', () => {
   });
 
   it('a sink that throws hurts nobody', async () => {
-    world = await LeasedWorld.open(3, { isNew: false });
+    world = await LeasedWorld.open(3);
     const pool = await world.pool();
+    await world.registry.operate('orders', { kind: 'pause', forMs: 60_000 });
     const fail = (): never => {
       throw new Error('the sink is broken');
     };

@@ -124,11 +124,13 @@ export class DatabaseLaws {
     return undefined;
   }
 
-  /** Learning is by time: what a statement has kept alive beyond it is the stated residue. */
+  /** Where learning has ended by time, what a statement has kept alive beyond it is the stated residue. */
   #isResidue({ attempt, bornAtMs, idleMs, lastActiveMs, busyUntilMs }: Backend): boolean {
-    const { forgotten, leases, learnUntilMs, nowMs } = this.#ledger;
+    const { forgotten, leases, learnUntilMs, nowMs, isCounted } = this.#ledger;
     if (!forgotten.has(attempt.leaseId) || leases.has(attempt.leaseId)) return false;
-    if (nowMs < learnUntilMs || bornAtMs === nowMs) return true;
+    if (nowMs < learnUntilMs) return true;
+    if (isCounted) return false;
+    if (bornAtMs === nowMs) return true;
     return Math.max(lastActiveMs, busyUntilMs) + idleMs >= learnUntilMs;
   }
 

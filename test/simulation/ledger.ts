@@ -1,4 +1,4 @@
-import type { ResourceSettings } from '../../lib/core/lease.ts';
+import type { LeaseRef, ResourceSettings } from '../../lib/core/lease.ts';
 import type { Timeline } from './timeline.ts';
 
 /** A lease as the registry's own answers have promised it. */
@@ -21,9 +21,14 @@ export interface PromisedLease {
 
 export interface Ticket {
   readonly stamp: number;
+  /** A slot may be kept for it. */
+  readonly listens: boolean;
   readonly seenAtMs: number;
   readonly stepsMs: number;
 }
+
+/** A lease before its first promise. */
+export const UNPROMISED = { untilMs: 0, reliedUntilMs: 0, stepsMs: 0, backMs: 0, isOver: false } as const;
 
 /**
  * What the registry has promised, kept from its answers alone, in true time. A lease counts from its grant until `released` or
@@ -46,6 +51,10 @@ export class Ledger {
   grants = 0;
   /** Infinity: nobody has asked yet. */
   learnUntilMs = Number.POSITIVE_INFINITY;
+  /** A census has ended the learning: nothing that was open then is unknown. */
+  isCounted = false;
+  /** What holders gave back while the registry learned: no census brings it back. */
+  readonly farewells = new Set<string>();
   /** Grants that the server lost with a part of its memory: each may stand for one connection too many (stated). */
   readonly lost = new Set<string>();
   /** True ms for one ms of the server's clock. */
@@ -87,6 +96,8 @@ export class Ledger {
   beginLearning(): void {
     if (this.learnUntilMs !== Number.POSITIVE_INFINITY) return;
     const { protectMs, idleMs, connectBoundMs } = this.settings;
+    this.isCounted = false;
+    this.farewells.clear();
     this.learnUntilMs = this.nowMs + (protectMs + idleMs + connectBoundMs) * this.pace;
   }
 
@@ -114,6 +125,30 @@ export class Ledger {
     if (earlier.learnUntilMs === Number.POSITIVE_INFINITY) this.learnUntilMs = earlier.learnUntilMs;
   }
 
+  /** A holder, or a census, has told a registry without memory of a lease: it counts again. */
+  takeBack({ id, fence }: LeaseRef): void {
+    if (this.leases.has(id) || this.farewells.has(id)) return;
+    const lease = this.forgotten.get(id) ?? { id, fence, holder: '?', isProbe: false, ...UNPROMISED };
+    const reliedUntilMs = lease.reliedUntilMs;
+    this.forgotten.delete(id);
+    this.leases.set(id, lease);
+    this.fence = Math.max(this.fence, fence);
+    lease.isOver = false;
+    this.promise(lease, this.settings.protectMs);
+    lease.reliedUntilMs = Math.max(reliedUntilMs, lease.reliedUntilMs);
+  }
+
+  bidFarewell(id: string): void {
+    if (this.learnUntilMs !== Number.POSITIVE_INFINITY && this.nowMs < this.learnUntilMs)
+      this.farewells.add(id);
+  }
+
+  endLearning(): void {
+    this.farewells.clear();
+    this.learnUntilMs = 0;
+    this.isCounted = true;
+  }
+
   step(ms: number): void {
     const trueMs = ms * this.pace;
     this.backMs += Math.max(0, -trueMs);
@@ -127,7 +162,8 @@ export class Ledger {
     for (const [id, ticket] of this.tickets) {
       const deadMs = ticket.seenAtMs + (this.settings.ticketLivenessMs - 2) * this.pace;
       if (deadMs - (this.stepsMs - ticket.stepsMs) <= this.nowMs) this.tickets.delete(id);
-      else if (ticket.stamp < stamp) count += 1;
+      // Who listens may have a slot that is kept for him, which nobody else is told.
+      else if (ticket.stamp < stamp && !ticket.listens) count += 1;
       if (count >= limit) break;
     }
     return count;

@@ -6,20 +6,20 @@ import type {
   ParkReply,
   RenewItem,
   RenewReply,
+  SessionFound,
   SweepReply,
 } from '../../lib/registry/registry.ts';
 import type { Court } from './court.ts';
-import type { Ledger, PromisedLease } from './ledger.ts';
+import { type Ledger, type PromisedLease, UNPROMISED } from './ledger.ts';
 import type { Execution } from './registry-server.ts';
 
 /** The registry counts whole milliseconds of its clock. */
 const ROUNDING_MS = 2;
 
-const UNPROMISED = { untilMs: 0, reliedUntilMs: 0, stepsMs: 0, backMs: 0, isOver: false } as const;
-
 /** What the database can say about a lease: a session is there, or one may still appear. */
 export type IsAlive = (leaseId: string) => boolean;
 
+type Granted = Extract<GrantReply, { kind: 'granted' }>;
 type Item = { readonly id: string; readonly fence: number };
 const NOBODY: Item = { id: '', fence: 0 };
 type Words = readonly string[];
@@ -46,8 +46,14 @@ export class RegistryLaws {
     else if (operation === 'abandon') this.#abandon(args[2] as Item[], reply as Words);
     else if (operation === 'settle') this.#gone(args[2] as Item[], reply as Words, 'settled');
     else if (operation === 'configure') this.#configure(args[2] === true);
+    else if (operation === 'adopt' && reply === 'adopted') this.#adopted(args[2] as SessionFound[], args[3]);
     else if (operation === 'sweep') this.#duties((reply as SweepReply).duties);
   };
+
+  #adopted(sessions: readonly SessionFound[], last: unknown): void {
+    for (const session of sessions) this.#ledger.takeBack(session);
+    if (last !== undefined) this.#ledger.endLearning();
+  }
 
   #configure(isNew: boolean): void {
     if (isNew) this.#ledger.learnUntilMs = 0;
@@ -59,15 +65,18 @@ export class RegistryLaws {
     ledger.beginLearning();
     const { leaseId: id } = request;
     if (reply.kind === 'queued') {
-      ledger.tickets.set(id, { stamp: reply.stamp, seenAtMs: ledger.nowMs, stepsMs: ledger.stepsMs });
+      const { listens = false } = request;
+      const { nowMs: seenAtMs, stepsMs } = ledger;
+      ledger.tickets.set(id, { stamp: reply.stamp, listens, seenAtMs, stepsMs });
     } else if (reply.kind === 'lost') {
       const lease = this.#ledger.leases.get(id);
       if (lease !== undefined) this.#lost(lease, reply.reason);
       ledger.tickets.delete(id);
-    } else if (reply.kind === 'granted') this.#granted(request, reply);
+    } else if (reply.kind === 'denied') ledger.tickets.delete(id);
+    else this.#granted(request, reply);
   }
 
-  #granted(request: GrantRequest, reply: Extract<GrantReply, { kind: 'granted' }>): void {
+  #granted(request: GrantRequest, reply: Granted): void {
     const ledger = this.#ledger;
     const { leaseId: id, holder } = request;
     const known = ledger.leases.get(id);
@@ -75,7 +84,8 @@ export class RegistryLaws {
       this.#repeated(known, reply);
       return;
     }
-    this.#order(request, reply.duties.length);
+    if (reply.census === undefined) this.#order(request, reply.duties.length);
+    const canClaim = ledger.tickets.get(id)?.listens === true;
     ledger.tickets.delete(id);
     this.#duties(reply.duties);
     const { fence, isProbe } = reply;
@@ -89,11 +99,11 @@ export class RegistryLaws {
     ledger.promise(lease, reply.protectMs);
     ledger.leases.set(id, lease);
     ledger.grants += 1;
-    this.#capacity(lease, reply.duties.length);
+    this.#capacity(lease, reply, canClaim);
   }
 
   /** One effect, and the protection that remains. */
-  #repeated(known: PromisedLease, { fence, protectMs }: Extract<GrantReply, { kind: 'granted' }>): void {
+  #repeated(known: PromisedLease, { fence, protectMs }: Granted): void {
     const ledger = this.#ledger;
     const leftMs = Math.max(0, ledger.protectedUntilMs(known) - ledger.nowMs) + ledger.backMs - known.backMs;
     const isPresent = fence === known.fence && protectMs * ledger.pace <= leftMs + ROUNDING_MS;
@@ -106,19 +116,20 @@ export class RegistryLaws {
     ledger.promise(known, protectMs);
   }
 
-  #capacity(lease: PromisedLease, duties: number): void {
+  #capacity(lease: PromisedLease, { duties: given, census }: Granted, canClaim: boolean): void {
     const { settings, leases, learnUntilMs, nowMs } = this.#ledger;
     const { capacity, headroom } = settings;
     const count = leases.size;
+    const duties = given.length;
     const says = (): string =>
       `${lease.id} is number ${count} of ${capacity}, headroom ${headroom}, duties ${duties}`;
     this.#court.judge(
       'L13',
-      nowMs + ROUNDING_MS >= learnUntilMs,
+      census !== undefined || nowMs + ROUNDING_MS >= learnUntilMs,
       () => `${lease.id} was granted while learning`,
     );
     if (lease.isProbe) {
-      const other = this.#isSmall ? this.#held(lease) : undefined;
+      const other = this.#isSmall ? this.#otherHeld(lease) : undefined;
       this.#court.judge(
         'probe',
         other === undefined,
@@ -127,42 +138,53 @@ export class RegistryLaws {
       return;
     }
     this.#court.judge('L1', count <= capacity, says);
-    // Without a duty it came out of the room.
-    if (duties === 0) this.#court.judge('headroom', count <= capacity - headroom, says);
+    // Without a duty it came out of the room, or out of a slot that was kept for it; a census may take more.
+    const kept = canClaim || census !== undefined ? 0 : headroom;
+    if (duties === 0) this.#court.judge('headroom', count <= capacity - kept, says);
   }
 
   /** Another lease that cannot have expired, and of which nothing else is known. */
-  #held(but: PromisedLease): PromisedLease | undefined {
+  #otherHeld(but: PromisedLease): PromisedLease | undefined {
     const { leases, settings, pace, nowMs } = this.#ledger;
     const isHeld = (lease: PromisedLease): boolean =>
       !lease.isOver && this.#ledger.protectedUntilMs(lease) + (settings.idleMs - ROUNDING_MS) * pace > nowMs;
     return [...leases.values()].find((lease) => lease !== but && isHeld(lease));
   }
 
-  /** Nobody barges; a poll takes room within the soft order, everything else only as the best. */
+  /**
+   * A newcomer takes room only if all who are ahead could have theirs; a poll takes it within the soft order; everything else
+   * is for the best. Whom a slot was kept for is told nobody but him.
+   */
   #order({ leaseId, stamp, again }: GrantRequest, duties: number): void {
     const ledger = this.#ledger;
     const ticket = ledger.tickets.get(leaseId);
+    if (ticket?.listens || !this.#isSmall) return;
     const { capacity, headroom } = ledger.settings;
-    const says = (): string =>
-      `${leaseId} (stamp ${stamp}, again ${again}) was served before others, duties ${duties}`;
-    if (ticket === undefined) {
-      const claim = stamp > 0 ? stamp : Number.POSITIVE_INFINITY;
-      this.#court.judge('L9', ledger.liveAhead(claim, 1) === 0, says);
-    } else if (this.#isSmall) {
-      const room = capacity - headroom - ledger.leases.size;
-      const allowed = room > 0 ? room + capacity : 1;
-      this.#court.judge('L9', ledger.liveAhead(ticket.stamp, allowed) < allowed, says);
-    }
+    const room = Math.max(0, capacity - headroom - ledger.leases.size);
+    const allowed = room === 0 ? 1 : ticket === undefined ? room : room + capacity;
+    const claim = ticket?.stamp ?? (stamp > 0 ? stamp : Number.POSITIVE_INFINITY);
+    this.#court.judge(
+      'L9',
+      ledger.liveAhead(claim, allowed) < allowed,
+      () => `${leaseId} (stamp ${stamp}, again ${again}) was served before others, duties ${duties}`,
+    );
   }
 
   #renew(items: readonly RenewItem[], reply: RenewReply): void {
     for (const [at, outcome] of reply.outcomes.entries()) {
       const item = items[at] ?? NOBODY;
       if (outcome.kind === 'lost') this.#lost(item, outcome.reason);
-      else if (outcome.kind === 'held') this.#keeps(item, outcome.protectMs);
+      else if (outcome.kind === 'held') this.#held(item, items[at]?.again !== undefined, outcome.protectMs);
     }
     this.#duties(reply.duties);
+  }
+
+  #held(item: Item, isAgain: boolean, protectMs: number): void {
+    if (isAgain) {
+      this.#ledger.beginLearning();
+      this.#ledger.takeBack(item);
+    }
+    this.#keeps(item, protectMs);
   }
 
   #park(items: readonly ParkItem[], reply: ParkReply): void {
@@ -212,6 +234,8 @@ export class RegistryLaws {
   /** Released or settled: from now on it does not count, so nothing of it may be there. */
   #gone(items: readonly Item[], words: Words, word: string): void {
     for (const [at, { id }] of items.entries()) {
+      const isUnknown = word === 'released' && !this.#ledger.leases.has(id);
+      if (words[at] === word || isUnknown) this.#ledger.bidFarewell(id);
       if (words[at] !== word) continue;
       const lease = this.#ledger.leases.get(id);
       if (lease !== undefined) {

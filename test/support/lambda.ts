@@ -108,17 +108,11 @@ export class LeasedWorld implements AsyncDisposable {
     this.registry = counted(redisRegistry(this.#redis, { namespace: this.namespace }), this.registryCalls);
   }
 
-  /** `isNew: false`: the registry still learns. */
-  static async open(
-    capacity: number,
-    { isNew = true }: { readonly isNew?: boolean } = {},
-  ): Promise<LeasedWorld> {
-    const world = new LeasedWorld(await freshRoleAndDatabase(capacity), capacity);
-    if (isNew) world.#isToBeConfigured = true;
-    return world;
+  static async open(capacity: number): Promise<LeasedWorld> {
+    return new LeasedWorld(await freshRoleAndDatabase(capacity), capacity);
   }
 
-  #isToBeConfigured = false;
+  #isToBeConfigured = true;
 
   driver(url: string = this.role.url): Driver<pg.Client> {
     return postgresDriver(pg, { connectionString: url });

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { connectAfterMs, nextTat } from '../../lib/core/connect-rate.ts';
+import { connectAfterMs, nextTat, startsLeft } from '../../lib/core/connect-rate.ts';
+import { LIMITS } from '../../lib/core/limits.ts';
 import { chooseSeed, SeededRandom } from '../support/seeded-random.ts';
 
 test('without a rate nothing is put off, and nothing booked', () => {
@@ -33,3 +34,28 @@ test('in no stretch of time do more connects start than the burst and what the r
     });
   }
 });
+
+test.each([
+  [0, 1],
+  [1, 1],
+  [10, 1],
+  [10, 3],
+  [40, 7],
+])(
+  '%i connects a second, %i at once: as many are left as can be granted before one is put off too long',
+  (connectsPerSecond, connectBurst) => {
+    const rate = { connectsPerSecond, connectBurst };
+    let [tat, now] = [0, 1_000_000];
+    for (const passedMs of [0, 1, 300, 4_000, 60_000]) {
+      now += passedMs;
+      const left = startsLeft(rate, tat, now);
+      let granted = 0;
+      while (connectsPerSecond > 0 && connectAfterMs(rate, tat, now) <= LIMITS.connectAfterMaxMs) {
+        tat = nextTat(rate, tat, now);
+        granted += 1;
+      }
+      expect(left).toBe(connectsPerSecond === 0 ? Number.POSITIVE_INFINITY : granted);
+      expect(startsLeft(rate, tat, now)).toBe(connectsPerSecond === 0 ? Number.POSITIVE_INFINITY : 0);
+    }
+  },
+);

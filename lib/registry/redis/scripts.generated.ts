@@ -45,12 +45,13 @@ function admit.decide(own, older, ahead, ticket)
 local free, isWithin = state.room(), own.taken + older < own.max
 if ticket and tickets.has_claim(ticket.id) and state.count() + state.claims <= state.capped() then return 'room' end
 if free > 0 and isWithin and ahead < (ticket and free + state.capacity or free) then return 'room' end
-if ahead > 0 then return nil end
-if state.count() + state.claims < state.capped() then
+local places = state.capped() - state.count() - state.claims
+if places > 0 and ahead < (ticket and places or 1) then
 if isWithin and state.revoking > 0 and #state.members(8796093022208, state.now, 1) > 0 then return 'takeover' end
 local victim = admit.victim_for(own)
 if victim then return 'revoke', victim end
 end
+if ahead > 0 then return nil end
 return isWithin and admit.may_probe() and 'probe' or nil
 end
 function admit.census_for(id, wait)
@@ -70,6 +71,7 @@ end
 it.how, it.victim = admit.decide(group, older, it.ahead, ticket)
 local tooFar = state.connect_after() - 5000
 if it.how and tooFar > 0 then it.how, it.because, it.forMs = nil, 'RATE', tooFar end
+if it.how and not ticket and it.ahead + state.claims >= state.starts_left() then it.how, it.because = nil, 'RATE' end
 return it
 end
 function admit.take_over(verdict)
@@ -697,6 +699,11 @@ function state.connect_after()
 if state.perSecond == 0 then return 0 end
 local interval = 1000 / state.perSecond
 return math.max(0, math.ceil(state.tat + interval - state.burst * interval - state.now))
+end
+function state.starts_left()
+if state.perSecond == 0 then return math.huge end
+local free = 5000 - math.max(0, state.tat - state.now)
+return math.max(0, math.floor(free * state.perSecond / 1000) + state.burst)
 end`,
   tickets: `local tickets = { wakes = {} }
 function tickets.read(id)
@@ -795,9 +802,8 @@ end
 return chosen
 end
 function tickets.serve()
-local limit = math.min(state.room(), 16)
+local limit = math.min(state.room(), 16, state.starts_left() - state.claims)
 if limit <= 0 or state.eligible == 0 or state.openings > 0 or control.ban() then return end
-if state.connect_after() > 5000 then return end
 for _, it in ipairs(tickets.choose(limit)) do
 if it.listens == 1 then tickets.claim(it) end
 end
@@ -807,7 +813,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: 'b1e89fa2659ff64620b10bbf8be9c4549f57d34f',
+    sha1: '9cd3d7c4852dfcf145d190343b7380c1a6dfaf69',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -837,7 +843,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: '344af3e6ba7e42f01f2854e2a395d52688dc7a8c',
+    sha1: '734bc379adbdf666c4bebce62302ad4f96b6af1d',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 local isLast = tonumber(ARGV[2]) > 0 and tonumber(ARGV[2]) == state.censusToken
@@ -856,7 +862,7 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: 'd5417721a62d6bcb59dc15c1a807949b693fd0a6',
+    sha1: '1d79509159b3d02576ea5044f46bafe0f5d81c01',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
@@ -868,13 +874,13 @@ if ARGV[2] == '1' then control.end_learning() end
 return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, state.learnUntil - state.now) })`,
   },
   forget: {
-    sha1: '5be75d6c1a297fc2a73bc1260272e705c45d558f',
+    sha1: '570bc73de5e11f0ee76fd5c6288414e4ac68fffa',
     uses: ['keys', 'clock', 'load', 'state'],
     body: `state.forget()
 return { 'done' }`,
   },
   grant: {
-    sha1: 'df0d0a6c2445920e452a0a4bd32da26e9e687dcd',
+    sha1: '9cd53cc8474cd61464594f5ec4dfd31dc64cf805',
     uses: ['keys', 'clock', 'grant-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local waits, again, asked = wait == '1', ARGV[2] == '1', tonumber(ARGV[3] or 0)
 local waitMs, listens = tonumber(ARGV[4] or nil), ARGV[5] == '1' and 1 or 0
@@ -929,7 +935,7 @@ tickets.keep_alive(id)
 return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: 'c765f649f94956a34e4ee3c53d5b76378b7bfefe',
+    sha1: 'dcf27494b0e0013e741c91d93d8c6d8b2ff6f4a2',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -950,7 +956,7 @@ return state.done({ 'state', state.spec, state.held, protected, state.revoking, 
 state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: '46d663f17c279c1587645a6c251a1156527a4b82',
+    sha1: 'a035d2c020ba09dff4a8a13ad86fbcb54100b715',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -998,7 +1004,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: 'e0b1a0ffb00523623b7ede0d0ee6a36e4f10de43',
+    sha1: 'd51afc9e7e475f703de6454ab823cfba7700449a',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -1023,7 +1029,7 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   release: {
-    sha1: '12fcd48bd7c14d7169959072d71339e83f88cdce',
+    sha1: '0389dd3022d748c1285cc1010e3d72e91ead57f6',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = words[1], { 'done' }
 local function may_release(it, itsFence)
@@ -1052,7 +1058,7 @@ for i = 2, #words, 3 do reply[#reply + 1] = release(words[i], tonumber(words[i +
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: 'a61c6126edd13003f3fe41552758310e8ca206da',
+    sha1: 'd796fb52ceec01543a92bb904b2db8a645a7b73b',
     uses: ['keys', 'clock', 'renew-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 11
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
@@ -1099,7 +1105,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: '1030787d08b89b1ff9453067716ec5910b7f11c7',
+    sha1: 'd37375a97b561a92117524e8cfa214ded3380548',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1124,7 +1130,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: '730d57cd2a955b2033fd3bc8775950c7853655dd',
+    sha1: '896b502ee0c15c0a48578712ef48cdd247c88f57',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)

@@ -163,7 +163,7 @@ export const describeClaims = ({ scene, parkedScene }: Scenes): void => {
       expect(await it.poll('w2')).toMatchObject({ kind: 'granted' });
     });
 
-    test('where nobody else waits the room stays free for its poll, or for a newcomer behind it', async () => {
+    test('where nobody else waits the room stays free for its poll, and no newcomer goes before it', async () => {
       const it = await waitingScene(['w']);
       await it.release('a');
       it.advance(1_000);

@@ -19,6 +19,23 @@ export const describeIsolation = ({ scene, unknownScene }: Scenes): void => {
       expect(await two.report()).toMatchObject({ held: 1 });
     });
 
+    test('L14 a wake-up of one resource is not heard on another, also under the same holder and id', async () => {
+      const one = await scene({ capacity: 1, headroom: 0 });
+      const two = await scene({ capacity: 1, headroom: 0 });
+      for (const it of [one, two]) {
+        await it.granted('a');
+        await it.listening('w');
+        await it.hear('w');
+      }
+      await one.release('a');
+      await one.heard(1);
+      await two.queued('polls');
+      await two.release('w', { outcome: 'unused' });
+      await two.release('a');
+      await two.poll('polls');
+      expect([one.woken, two.woken]).toEqual([['w'], []]);
+    });
+
     const HOSTILE = ['a b', 'a\nb', 'a%d', '', '-', 'é', '\u0000', 'x'.repeat(200), 'a\tb', '1 2 3'];
     /** A percent sign means nothing to a record; the rest would tear its fields apart. */
     const refused = HOSTILE.filter((text) => text !== 'a%d');

@@ -59,6 +59,39 @@ export const describeRate = ({ scene }: Scenes): void => {
       expect(await it.poll('w')).toMatchObject({ kind: 'granted', connectAfterMs: 5_000 });
     });
 
+    test('L9 the connects that may still start are for those who wait already: a newcomer takes none of them', async () => {
+      const it = await rated({ ticketLivenessMs: 10_000 });
+      await starts(it, 51);
+      await it.queued('w');
+      it.advance(100);
+      expect(await it.ask('x')).toEqual({ kind: 'denied', reason: 'RATE', retryAfterMs: 500 });
+      expect(await it.ask('y', { wait: true, waitMs: 0 })).toMatchObject({
+        kind: 'queued',
+        because: 'RATE',
+        position: 2,
+      });
+      expect(await it.poll('w')).toMatchObject({ kind: 'granted' });
+      it.advance(200);
+      // One for the ticket, one for the newcomer.
+      expect(await it.granted('z')).toMatchObject({ connectAfterMs: 4_900 });
+      expect(await it.poll('y')).toMatchObject({ kind: 'granted', connectAfterMs: 5_000 });
+    });
+
+    test('no more slots are offered than connects may start', async () => {
+      const it = await rated({ ticketLivenessMs: 10_000 });
+      await starts(it, 51);
+      for (const each of ['w1', 'w2', 'w3']) await it.listening(each);
+      await it.hear('w1', 'w2', 'w3');
+      it.advance(100);
+      expect(await it.report()).toMatchObject({ claims: 1 });
+      expect(await it.ask('x')).toMatchObject({ kind: 'denied', reason: 'RATE' });
+      it.advance(100);
+      expect(await it.report()).toMatchObject({ claims: 2 });
+      expect(await it.ask('x')).toMatchObject({ kind: 'denied', reason: 'RATE' });
+      expect(await it.heard(2)).toEqual(['w1', 'w2']);
+      for (const each of ['w1', 'w2']) expect(await it.poll(each)).toMatchObject({ kind: 'granted' });
+    });
+
     test('L6 protection counts from the moment at which the connect may start', async () => {
       const it = await rated({});
       await it.granted('a');

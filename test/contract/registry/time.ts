@@ -14,6 +14,8 @@ export const describeTime = ({ scene }: Scenes): void => {
         (it) => it.abandon('x'),
         (it) => it.absent('x'),
         (it) => it.registry.configure(it.resource, it.settings, false),
+        async (it) => it.adopt({ epoch: 1, token: 0 }, []),
+        (it) => it.operate({ kind: 'observe', holder: 'h', outcome: 'closed' }),
         (it) => it.report(),
       ];
       const names = Array.from({ length: 3 * LIMITS.reapMax }, (_, at) => `l${at}`);

@@ -53,12 +53,14 @@ function admit.decide(own, older, ahead, ticket)
   -- Its slot is counted; an overlap that somebody else makes meanwhile has its own place.
   if ticket and tickets.has_claim(ticket.id) and state.count() + state.claims <= state.capped() then return 'room' end
   if free > 0 and isWithin and ahead < (ticket and free + state.capacity or free) then return 'room' end
-  if ahead > 0 then return nil end
-  if state.count() + state.claims < state.capped() then
+  -- One overlap for each ticket ahead, and one more: a crowd that polls would else hand over one lease at a time.
+  local places = state.capped() - state.count() - state.claims
+  if places > 0 and ahead < (ticket and places or 1) then
     if isWithin and state.revoking > 0 and #state.members(REVOKING, state.now, 1) > 0 then return 'takeover' end
     local victim = admit.victim_for(own)
     if victim then return 'revoke', victim end
   end
+  if ahead > 0 then return nil end
   return isWithin and admit.may_probe() and 'probe' or nil
 end
 
@@ -82,6 +84,8 @@ function admit.judge(id, group, order, ticket, wait)
   it.how, it.victim = admit.decide(group, older, it.ahead, ticket)
   local tooFar = state.connect_after() - CONNECT_AFTER_MAX
   if it.how and tooFar > 0 then it.how, it.because, it.forMs = nil, 'RATE', tooFar end
+  -- The connects that may still start are for those who wait already.
+  if it.how and not ticket and it.ahead + state.claims >= state.starts_left() then it.how, it.because = nil, 'RATE' end
   return it
 end
 

@@ -108,3 +108,10 @@ function state.connect_after()
   local interval = 1000 / state.perSecond
   return math.max(0, math.ceil(state.tat + interval - state.burst * interval - state.now))
 end
+
+-- Connects that may still be granted now, without one that is put off for too long.
+function state.starts_left()
+  if state.perSecond == 0 then return math.huge end
+  local free = CONNECT_AFTER_MAX - math.max(0, state.tat - state.now)
+  return math.max(0, math.floor(free * state.perSecond / 1000) + state.burst)
+end

@@ -117,9 +117,8 @@ end
 
 -- Offers the room to those who wait and can be woken; one slot is left for each better ticket that cannot.
 function tickets.serve()
-  local limit = math.min(state.room(), OFFERS)
+  local limit = math.min(state.room(), OFFERS, state.starts_left() - state.claims)
   if limit <= 0 or state.eligible == 0 or state.openings > 0 or control.ban() then return end
-  if state.connect_after() > CONNECT_AFTER_MAX then return end
   for _, it in ipairs(tickets.choose(limit)) do
     if it.listens == 1 then tickets.claim(it) end
   end
