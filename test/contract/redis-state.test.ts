@@ -187,6 +187,16 @@ describe('registry in Redis: keys, scripts, clock', () => {
       }
     });
 
+    test('an empty batch is answered with nothing', async () => {
+      const it = await fullScene();
+      const { registry, resource } = it;
+      expect(await registry.release(resource, 'h', [])).toEqual([]);
+      expect(await registry.abandon(resource, 'h', [])).toEqual([]);
+      expect(await registry.settle(resource, undefined, [])).toEqual([]);
+      expect(await registry.renew(resource, 'h', [])).toMatchObject({ outcomes: [], duties: [] });
+      expect(await registry.park(resource, 'h', [])).toMatchObject({ outcomes: [] });
+    });
+
     test('the scripts are loaded under the hashes that they are called by', async () => {
       for (const { text, sha1 } of Object.values(embeddedScripts))
         expect(await client.script('LOAD', text)).toBe(sha1);

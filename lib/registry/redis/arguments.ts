@@ -1,6 +1,6 @@
 import { encodeSettings, type InForce, type ResourceSettings } from '../../core/lease.ts';
 import type { Operation } from '../../core/operation.ts';
-import type { GrantRequest, RenewItem } from '../registry.ts';
+import type { GrantRequest, ReleaseItem, RenewItem } from '../registry.ts';
 
 type Argument = string | number;
 
@@ -21,10 +21,18 @@ const textOf = (settings: ResourceSettings): string => {
 /** What is out of the ordinary comes last and only where it is: the script tells the ordinary ask by its length. */
 export const grantArguments = (request: GrantRequest): Argument[] => {
   const { leaseId, again, stamp, holder, group, wait, waitMs, listens = false, settings, share } = request;
-  const ordinary = [leaseId, holder, group, textOf(settings), Number(wait)];
+  const ordinary = [`${leaseId} ${holder} ${group} ${textOf(settings)} ${Number(wait)}`];
   if (!again && stamp === 0 && waitMs === undefined && !listens && share === undefined) return ordinary;
   const shareText = share === undefined ? NONE : `${share.min},${share.max},${share.priority}`;
   return [...ordinary, Number(again), stamp, waitMs ?? NONE, Number(listens), shareText];
+};
+
+/** Of one lease in one argument: each one costs more than all the rest. */
+export const releaseArguments = (holder: string, items: readonly ReleaseItem[]): Argument[] => {
+  const [first] = items;
+  if (items.length === 1 && first !== undefined)
+    return [`${holder} ${first.id} ${first.fence} ${first.outcome}`];
+  return [holder, ...items.flatMap(({ id, fence, outcome }) => [id, fence, outcome])];
 };
 
 /** A lease that comes back needs more to be told; then all of the batch are told in that width. */

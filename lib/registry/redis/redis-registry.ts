@@ -11,7 +11,7 @@ import { type Clock, systemClock } from '../../core/clock.ts';
 import { configError } from '../../core/config.ts';
 import { encodeSettings } from '../../core/lease.ts';
 import type { Registry } from '../registry.ts';
-import { grantArguments, NONE, operateArguments, renewArguments } from './arguments.ts';
+import { grantArguments, NONE, operateArguments, releaseArguments, renewArguments } from './arguments.ts';
 import type { ScriptClient } from './batch.ts';
 import { namespaceTag, rememberedKeys, wakeChannelOf } from './keys.ts';
 import { PrimaryWatch, type WatchedClient } from './primary-watch.ts';
@@ -134,8 +134,8 @@ export const scriptedRegistry = (
 
     async release(resource, holder, items) {
       assertItems(resource, holder, items);
-      const args = items.flatMap((item) => [item.id, item.fence, item.outcome]);
-      return readRelease(await run('release', resource, holder, ...args), items.length);
+      const reply = await run('release', resource, ...releaseArguments(holder, items));
+      return readRelease(reply, items.length);
     },
 
     async abandon(resource, holder, items) {

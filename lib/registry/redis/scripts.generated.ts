@@ -296,8 +296,11 @@ tickets.serve()
 groups.drop_empty()
 if state.isDue or state.due == 0 then state.due = state.next_due() end
 state.space, state.calm = state.capped() - state.headroom, state.is_calm() and 1 or 0
-local fields = { 'HSET', STATE, ' pulse', struct.pack('<ddddddddddd', state.calm, state.space, state.protectMs, state.idleMs, state.dutyMs,
-state.due, state.now, state.clockAt, state.fence, state.held, state.groupCount) }
+local fields = { 'HSET', STATE, ' pulse', struct.pack('<dddddd', state.due, state.now, state.clockAt, state.fence, state.held, state.groupCount) }
+local calm = struct.pack('<ddddd', state.calm, state.space, state.protectMs, state.idleMs, state.dutyMs)
+if calm ~= loaded[3] then
+fields[#fields + 1], fields[#fields + 2] = ' calm', calm
+end
 local rest = struct.pack('<dddddddddddddddddddddddddddddddddddd', state.revoking, state.waiting, state.claims,
 state.capacity, state.headroom, state.connectBoundMs, state.quantumMs, state.livenessMs, state.waitersMax, state.claimMs,
 state.perSecond, state.burst, state.flagged, state.eligible, state.minima,
@@ -306,7 +309,7 @@ state.epoch, state.learnUntil, state.quietUntil, state.censusUntil, state.census
 state.version, state.control, state.pausedUntil, state.foreign, state.staleBelow, state.tat,
 state.openings, state.openUntil, state.isAuth, state.failures, state.trials)
 if rest ~= cold[1] then
-fields[5], fields[6] = ' rest', rest
+fields[#fields + 1], fields[#fields + 2] = ' rest', rest
 end
 groups.save(fields)
 call(unpack(fields))
@@ -316,21 +319,22 @@ end
 return reply
 end
 if state.known then state.enter() end`,
-  'grant-fast': `local id, holder, groupName = ARGV[1], ARGV[2], ARGV[3]
-local loaded = call('HMGET', STATE, 'schema', ' pulse', ' spec', id, ' g' .. groupName)
+  'grant-fast': `local id, holder, groupName, settings, wait = string.match(ARGV[1], '^(%S+) (%S+) (%S+) (%S+) ([01])$')
+local loaded = call('HMGET', STATE, 'schema', ' pulse', ' calm', ' spec', id, ' g' .. groupName)
 local at = clock()
-if #ARGV < 6 and not loaded[4] and loaded[3] == ARGV[4] and loaded[1] == '2' then
-local calm, space, protectMs, idleMs, dutyMs, due, now, clockAt, fence, held, groupCount = struct.unpack('<ddddddddddd', loaded[2])
+if #ARGV == 1 and not loaded[5] and loaded[4] == settings and loaded[1] == '2' then
+local calm, space, protectMs, idleMs = struct.unpack('<ddddd', loaded[3])
+local due, now, clockAt, fence, held, groupCount = struct.unpack('<dddddd', loaded[2])
 if at > clockAt then now = now + at - clockAt end
-local isNew, taken, max = not loaded[5], 0, 1000000000
+local isNew, taken, max = not loaded[6], 0, 1000000000
 if not isNew then
 local _
-taken, _, max = struct.unpack('<ddd', loaded[5])
+taken, _, max = struct.unpack('<ddd', loaded[6])
 end
 if calm == 1 and now < due and held < space and taken < max and call('ZCARD', TIMES) == held
 and (not isNew or groupCount < 64 - 1) then
 if isNew then
-loaded[5], groupCount = struct.pack('<dddddddd', 0, 0, 1000000000, 0, 0, 0, 0, -1), groupCount + 1
+loaded[6], groupCount = struct.pack('<dddddddd', 0, 0, 1000000000, 0, 0, 0, 0, -1), groupCount + 1
 call('HSET', STATE, ' names', (call('HGET', STATE, ' names') or ' ') .. groupName .. ' ')
 end
 fence = math.max(fence + 1, (now - 1767225600000) * 1024)
@@ -338,8 +342,8 @@ local ends = now + protectMs
 if ends + idleMs < due then due = ends + idleMs end
 call('ZADD', TIMES, ends .. '', id)
 call('HSET', STATE, id, struct.pack('<dddBBBsss', fence, 0, now, 0, 0, 0, holder, groupName, '-'),
-' pulse', struct.pack('<ddddddddddd', calm, space, protectMs, idleMs, dutyMs, due, now, at, fence, held + 1, groupCount),
-' g' .. groupName, struct.pack('<d', taken + 1) .. string.sub(loaded[5], 9))
+' pulse', struct.pack('<dddddd', due, now, at, fence, held + 1, groupCount),
+' g' .. groupName, struct.pack('<d', taken + 1) .. string.sub(loaded[6], 9))
 return held + 1 < space and fence or -fence
 end
 end`,
@@ -584,35 +588,38 @@ local longest = math.floor(state.protectMs / 3)
 if state.waiting == 0 then return longest end
 return math.min(longest, math.max(math.floor(state.protectMs / 20), math.ceil(state.held * 1000 / 1000)))
 end`,
-  load: `local loaded = call('HMGET', STATE, 'schema', ' pulse')
+  load: `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' calm')
 local at = clock()`,
-  'release-fast': `local loaded = call('HMGET', STATE, 'schema', ' pulse', ARGV[2])
+  'release-fast': `local words = ARGV
+if #ARGV == 1 then words = { string.match(ARGV[1], '^(%S+) (%S+) (%S+) (%S+)$') } end
+local loaded = call('HMGET', STATE, 'schema', ' pulse', ' calm', words[2] or '')
 local at = clock()
-if #ARGV == 4 and loaded[3] and loaded[1] == '2' and (ARGV[4] == 'closed' or ARGV[4] == 'unused') then
-local calm, space, protectMs, idleMs, dutyMs, due, now, clockAt, top, held, groupCount = struct.unpack('<ddddddddddd', loaded[2])
+if #words == 4 and loaded[4] and loaded[1] == '2' and (words[4] == 'closed' or words[4] == 'unused') then
+local calm = struct.unpack('<ddddd', loaded[3])
+local due, now, clockAt, top, held, groupCount = struct.unpack('<dddddd', loaded[2])
 if at > clockAt then now = now + at - clockAt end
-local fence, _, _, probe, flag, loss, holder, groupName = struct.unpack('<dddBBBsss', loaded[3])
-if calm == 1 and now < due and probe + flag + loss == 0 and holder == ARGV[1] and fence == tonumber(ARGV[3]) then
+local fence, _, _, probe, flag, loss, holder, groupName = struct.unpack('<dddBBBsss', loaded[4])
+if calm == 1 and now < due and probe + flag + loss == 0 and holder == words[1] and fence == tonumber(words[3]) then
 local group = call('HGET', STATE, ' g' .. groupName)
 local taken, min, _, _, _, _, version = struct.unpack('<ddddddd', group)
 local isLast = taken + version == 1
-if not (isLast and min > 0) and call('ZREM', TIMES, ARGV[2]) == 1 then
+if not (isLast and min > 0) and call('ZREM', TIMES, words[2]) == 1 then
 if isLast then
 local names, name = call('HGET', STATE, ' names'), ' ' .. groupName .. ' '
 local from, to = string.find(names, name, 1, true)
-call('HDEL', STATE, ARGV[2], ' g' .. groupName)
-call('HSET', STATE, ' pulse', struct.pack('<ddddddddddd', calm, space, protectMs, idleMs, dutyMs, due, now, at, top, held - 1, groupCount - 1),
+call('HDEL', STATE, words[2], ' g' .. groupName)
+call('HSET', STATE, ' pulse', struct.pack('<dddddd', due, now, at, top, held - 1, groupCount - 1),
 ' names', string.sub(names, 1, from) .. string.sub(names, to + 1))
 else
-call('HDEL', STATE, ARGV[2])
-call('HSET', STATE, ' pulse', struct.pack('<ddddddddddd', calm, space, protectMs, idleMs, dutyMs, due, now, at, top, held - 1, groupCount),
+call('HDEL', STATE, words[2])
+call('HSET', STATE, ' pulse', struct.pack('<dddddd', due, now, at, top, held - 1, groupCount),
 ' g' .. groupName, struct.pack('<d', taken - 1) .. string.sub(group, 9))
 end
 return 'released'
 end
 end
 end`,
-  'renew-fast': `local fields = { 'HMGET', STATE, 'schema', ' pulse' }
+  'renew-fast': `local fields = { 'HMGET', STATE, 'schema', ' pulse', ' calm' }
 if ARGV[2] == '-' then
 for i = 3, #ARGV, 5 do fields[#fields + 1] = ARGV[i] end
 end
@@ -621,7 +628,7 @@ local at = clock()
 local function renew_all(protectMs, now, pulse, dutyMs)
 local times, records, outcomes, seen = { 'ZADD', TIMES }, { 'HSET', STATE }, {}, {}
 for i = 3, #ARGV, 5 do
-local id, text = ARGV[i], loaded[2 + (i + 2) / 5]
+local id, text = ARGV[i], loaded[3 + (i + 2) / 5]
 if not text or seen[id] then return nil end
 seen[id] = true
 local fence, turn, grantedAt, probe, flag, loss, holder, group, session = struct.unpack('<dddBBBsss', text)
@@ -639,10 +646,11 @@ call(unpack(records))
 return { 'renewed', 0, math.floor(protectMs / 3), dutyMs, outcomes, {}, {}, {} }
 end
 if ARGV[2] == '-' and loaded[1] == '2' then
-local calm, space, protectMs, idleMs, dutyMs, due, now, clockAt, fence, held, groupCount = struct.unpack('<ddddddddddd', loaded[2])
+local calm, space, protectMs, _, dutyMs = struct.unpack('<ddddd', loaded[3])
+local due, now, clockAt, fence, held, groupCount = struct.unpack('<dddddd', loaded[2])
 if at > clockAt then now = now + at - clockAt end
 if calm == 1 and now < due and held < space then
-local reply = renew_all(protectMs, now, struct.pack('<ddddddddddd', calm, space, protectMs, idleMs, dutyMs, due, now, at, fence, held, groupCount), dutyMs)
+local reply = renew_all(protectMs, now, struct.pack('<dddddd', due, now, at, fence, held, groupCount), dutyMs)
 if reply then return reply end
 end
 end`,
@@ -654,7 +662,7 @@ call('DEL', STATE, TIMES)
 end
 local cold = state.known and call('HMGET', STATE, ' rest', ' spec') or {}
 if state.known then
-local _, _, _, _, _, _, _, _, _, held = struct.unpack('<ddddddddddd', loaded[2])
+local _, _, _, _, held = struct.unpack('<dddddd', loaded[2])
 local revoking, waiting, claims = struct.unpack('<ddd', cold[1])
 state.known = call('ZCARD', TIMES) == held + revoking + 2 * (waiting + claims)
 end
@@ -663,8 +671,8 @@ state.forget()
 loaded, cold = {}, {}
 end
 state.spec = cold[2]
-state.calm, state.space, state.protectMs, state.idleMs, state.dutyMs,
-state.due, state.now, state.clockAt, state.fence, state.held, state.groupCount = struct.unpack('<ddddddddddd', loaded[2] or string.rep('\\0', 88))
+state.due, state.now, state.clockAt, state.fence, state.held, state.groupCount = struct.unpack('<dddddd', loaded[2] or string.rep('\\0', 48))
+state.calm, state.space, state.protectMs, state.idleMs, state.dutyMs = struct.unpack('<ddddd', loaded[3] or string.rep('\\0', 40))
 state.revoking, state.waiting, state.claims,
 state.capacity, state.headroom, state.connectBoundMs, state.quantumMs, state.livenessMs, state.waitersMax, state.claimMs,
 state.perSecond, state.burst, state.flagged, state.eligible, state.minima,
@@ -841,7 +849,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: '9679a77e5f1879b822a467f46e751f73aa538e11',
+    sha1: 'de72fdee425b1d441112f0832a358ed376758c93',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -871,7 +879,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: '3390cd474778e84e7a9c8c39f0ad658fde695174',
+    sha1: '6b558765c81f283520dcd6eb4b79f6828b41e253',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 local isLast = tonumber(ARGV[2]) > 0 and tonumber(ARGV[2]) == state.censusToken
@@ -890,7 +898,7 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: '55c4dee63c6ab9f981f56650254010535162c528',
+    sha1: '274d6d4d4a3b1d200104f7881cb253bcf1d4ada1',
     uses: ['keys', 'clock', 'load', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
@@ -902,25 +910,25 @@ if ARGV[2] == '1' then control.end_learning() end
 return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, state.learnUntil - state.now) })`,
   },
   forget: {
-    sha1: 'c8cc78f3c793ef99a0c654f47729f5129e5bc8db',
+    sha1: 'd01dfcd0f1b55c327698f6c06d49d8263d7cf201',
     uses: ['keys', 'clock', 'load', 'state'],
     body: `state.forget()
 return { 'done' }`,
   },
   grant: {
-    sha1: '7ff2930440eedd7ef79d24a4b9a60c7f2bc8f67a',
+    sha1: '6a1ea03a690e269c52fa806b64a7b7e42a2efb0a',
     uses: ['keys', 'clock', 'grant-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
-    body: `local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
-local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
-local min, max, priority = string.match(ARGV[10] or '-', '^(%d+),(%d+),(%d+)$')
+    body: `local waits, again, asked = wait == '1', ARGV[2] == '1', tonumber(ARGV[3] or 0)
+local waitMs, listens = tonumber(ARGV[4] or nil), ARGV[5] == '1' and 1 or 0
+local min, max, priority = string.match(ARGV[6] or '-', '^(%d+),(%d+),(%d+)$')
 if not state.known then
-state.create(ARGV[4])
+state.create(settings)
 state.enter()
 end
-state.raise_bound(state.bound_in(ARGV[4]))
+state.raise_bound(state.bound_in(settings))
 local function differ(group)
 local isOther = min and (group.min ~= tonumber(min) or group.max ~= tonumber(max) or group.priority ~= tonumber(priority))
-return (isOther or ARGV[4] ~= state.spec) and 1 or 0
+return (isOther or settings ~= state.spec) and 1 or 0
 end
 local function granted(it, duties, census)
 local protect, group = math.max(0, leases.ends_of(id) - state.now), groups.find(it.group)
@@ -937,7 +945,7 @@ local group = ticket and groups.find(ticket.group)
 or groups.of(groupName, tonumber(min or 0), tonumber(max or 1000000000), tonumber(priority or 0), state.capacity - state.headroom)
 local upcoming = math.max(state.stamp + 1, (state.now - 1767225600000) * 8)
 local order = ticket and ticket.stamp or asked > 0 and asked < upcoming and asked or upcoming
-local verdict = admit.judge(id, group, order, ticket, wait)
+local verdict = admit.judge(id, group, order, ticket, waits)
 local because, forMs, ahead = verdict.because, verdict.forMs, verdict.ahead
 if verdict.how then
 local duties = admit.take_over(verdict)
@@ -946,7 +954,7 @@ if ticket then tickets.forget(id) end
 return granted(lease, duties, verdict.census)
 end
 local hint = because and (forMs or 500) or admit.retry_after(ahead)
-if wait and forMs and waitMs and forMs > waitMs then
+if waits and forMs and waitMs and forMs > waitMs then
 if ticket then tickets.forget(id) end
 return state.done({ 'denied', 'DEADLINE_NEAR', hint, because })
 end
@@ -954,7 +962,7 @@ if ticket then
 ticket.listens, ticket.isPassedOver = listens, 0
 tickets.write(ticket)
 else
-if not wait then return state.done({ 'denied', because or 'FULL', hint, '-' }) end
+if not waits then return state.done({ 'denied', because or 'FULL', hint, '-' }) end
 if state.waiting + state.claims >= state.waitersMax then return state.done({ 'denied', 'QUEUE_FULL', hint, '-' }) end
 state.stamp = math.max(state.stamp, order)
 tickets.add(id, order, listens, group, holder)
@@ -963,7 +971,7 @@ tickets.keep_alive(id)
 return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: 'e8e30100cb04ba6d255c5352440e725f4ee41546',
+    sha1: '4d27fccaebc8a11687fb102fd8fe174c40206254',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -984,7 +992,7 @@ return state.done({ 'state', state.spec, state.held, protected, state.revoking, 
 state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: '9baf861db0825a55fff6e94263ad2c92104e721a',
+    sha1: '20f127feac6e0bbee0a572cc86fa997cce805d5c',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -1032,7 +1040,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: '1844281aa08b0b08dc6f474f4f16c6098f6cac80',
+    sha1: '2a241ed52a378875c48dfbf8e6d4fb83b1708368',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -1057,7 +1065,7 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   primary: {
-    sha1: 'cc3d7e1e3ed552cd663f15504356c702fd18f61b',
+    sha1: '058dadef14d01f18ec9e1be465c096153fbcd898',
     uses: ['keys', 'clock', 'identify', 'compare', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'known' } end
 if primary.before ~= last.history and state.now < state.epoch + 60000 then return state.done({ 'done', 'known' }) end
@@ -1073,9 +1081,9 @@ state.learn()
 return state.done({ 'done', 'learning' })`,
   },
   release: {
-    sha1: '9df65e28b5926f2acea968e0aa8150dd7a0b1b08',
+    sha1: '1847ac21712d11a74ce6782e67b4779bddf1d625',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
-    body: `local holder, reply = ARGV[1], { 'done' }
+    body: `local holder, reply = words[1], { 'done' }
 local function may_release(it, itsFence)
 if it.fence == itsFence then return it.holder == holder or it.holder == '?' end
 return itsFence == 0 and it.holder == holder
@@ -1098,11 +1106,11 @@ if it.probe == 1 and outcome == 'refused' then leases.probe_failed(before) end
 control.observe(id, it.holder, outcome)
 return 'released'
 end
-for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]) end
+for i = 2, #words, 3 do reply[#reply + 1] = release(words[i], tonumber(words[i + 1]), words[i + 2]) end
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: '514640879724ca9085cbb4f91381043fd7c54338',
+    sha1: '0ad3ff25e09051fedd72356dc72cbf189040bcae',
     uses: ['keys', 'clock', 'renew-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 11
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
@@ -1149,7 +1157,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: '189731622929e47188adf0dc417ca60c8d6a1f3b',
+    sha1: '22582ae9741c2ca9eeebb8d60193495374e50266',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1174,7 +1182,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: '5e7d6d2e014f64602f26b54d324a5d3fd2495b91',
+    sha1: 'dd26ef80502a7c8e71eae5535911452148600bfc',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)

@@ -1,23 +1,24 @@
 -- grant: one lease, or a place in the queue, or a refusal; also a waiter's poll.
 -- uses: keys clock grant-fast identify state create control groups tickets leases enter admit
--- ARGV: lease id, holder, group, settings, wait (0|1); and where one of these is out of the ordinary: again (0|1),
---       order stamp (0 for none), wait ms ('-': not told), listens (0|1), share (min,max,priority, or '-')
+-- ARGV: lease id, holder, group, settings, wait (0|1) in one argument with spaces between, for every argument costs its caller
+--       more than all the rest; and where one of these is out of the ordinary: again (0|1), order stamp (0 for none),
+--       wait ms ('-': not told), listens (0|1), share (min,max,priority, or '-')
 -- Replies: granted, fence, protect ms, idle ms, connect after ms, renew after ms, duty ms, probe, pressure, differ, duties, in force, census
 --        | fence, negative under pressure: granted, in the settings of the caller, and nothing else to tell
 --        | queued, position, stamp, retry after ms, because, pressure, differ, in force
 --        | denied, reason, retry after ms, because | lost, reason
-local wait, again, asked = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7] or 0)
-local waitMs, listens = tonumber(ARGV[8] or nil), ARGV[9] == '1' and 1 or 0
-local min, max, priority = string.match(ARGV[10] or '-', '^(%d+),(%d+),(%d+)$')
+local waits, again, asked = wait == '1', ARGV[2] == '1', tonumber(ARGV[3] or 0)
+local waitMs, listens = tonumber(ARGV[4] or nil), ARGV[5] == '1' and 1 or 0
+local min, max, priority = string.match(ARGV[6] or '-', '^(%d+),(%d+),(%d+)$')
 if not state.known then
-  state.create(ARGV[4])
+  state.create(settings)
   state.enter()
 end
-state.raise_bound(state.bound_in(ARGV[4]))
+state.raise_bound(state.bound_in(settings))
 
 local function differ(group)
   local isOther = min and (group.min ~= tonumber(min) or group.max ~= tonumber(max) or group.priority ~= tonumber(priority))
-  return (isOther or ARGV[4] ~= state.spec) and 1 or 0
+  return (isOther or settings ~= state.spec) and 1 or 0
 end
 
 local function granted(it, duties, census)
@@ -38,7 +39,7 @@ local group = ticket and groups.find(ticket.group)
   or groups.of(groupName, tonumber(min or 0), tonumber(max or NO_MAX), tonumber(priority or 0), state.capacity - state.headroom)
 local upcoming = math.max(state.stamp + 1, (state.now - EPOCH) * STAMPS)
 local order = ticket and ticket.stamp or asked > 0 and asked < upcoming and asked or upcoming
-local verdict = admit.judge(id, group, order, ticket, wait)
+local verdict = admit.judge(id, group, order, ticket, waits)
 local because, forMs, ahead = verdict.because, verdict.forMs, verdict.ahead
 if verdict.how then
   local duties = admit.take_over(verdict)
@@ -48,7 +49,7 @@ if verdict.how then
 end
 
 local hint = because and (forMs or POLL) or admit.retry_after(ahead)
-if wait and forMs and waitMs and forMs > waitMs then
+if waits and forMs and waitMs and forMs > waitMs then
   if ticket then tickets.forget(id) end
   return state.done({ 'denied', 'DEADLINE_NEAR', hint, because })
 end
@@ -56,7 +57,7 @@ if ticket then
   ticket.listens, ticket.isPassedOver = listens, 0
   tickets.write(ticket)
 else
-  if not wait then return state.done({ 'denied', because or 'FULL', hint, '-' }) end
+  if not waits then return state.done({ 'denied', because or 'FULL', hint, '-' }) end
   if state.waiting + state.claims >= state.waitersMax then return state.done({ 'denied', 'QUEUE_FULL', hint, '-' }) end
   state.stamp = math.max(state.stamp, order)
   tickets.add(id, order, listens, group, holder)

@@ -1,8 +1,8 @@
 -- release: gives leases back whose connection was never started, was refused, or was seen to end; cancels a ticket.
 -- uses: keys clock release-fast state control groups tickets leases enter
--- ARGV: holder, then for each lease: id, fence (0: never told), outcome
+-- ARGV: holder, then for each lease: id, fence (0: never told), outcome; for one lease all in one argument with spaces between
 -- Replies: done, released | unknown ... | released
-local holder, reply = ARGV[1], { 'done' }
+local holder, reply = words[1], { 'done' }
 
 -- Fence 0: the answer that told it was lost. Nobody's lease has a session, so its fence is known.
 local function may_release(it, itsFence)
@@ -29,5 +29,5 @@ local function release(id, itsFence, outcome)
   return 'released'
 end
 
-for i = 2, #ARGV, 3 do reply[#reply + 1] = release(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]) end
+for i = 2, #words, 3 do reply[#reply + 1] = release(words[i], tonumber(words[i + 1]), words[i + 2]) end
 return state.known and state.done(reply) or reply

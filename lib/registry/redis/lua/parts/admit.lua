@@ -53,6 +53,7 @@ function admit.decide(own, older, ahead, ticket)
   -- Its slot is counted; an overlap that somebody else makes meanwhile has its own place.
   if ticket and tickets.has_claim(ticket.id) and state.count() + state.claims <= state.capped() then return 'room' end
   if free > 0 and isWithin and ahead < (ticket and free + state.capacity or free) then return 'room' end
+  -- One overlap for each ticket ahead, and one more: a crowd that polls would else hand over one lease at a time.
   local places = state.capped() - state.count() - state.claims
   if places > 0 and ahead < (ticket and places or 1) then
     if isWithin and state.revoking > 0 and #state.members(REVOKING, state.now, 1) > 0 then return 'takeover' end

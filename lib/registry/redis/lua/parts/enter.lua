@@ -26,8 +26,11 @@ function state.done(reply)
   groups.drop_empty()
   if state.isDue or state.due == 0 then state.due = state.next_due() end
   state.space, state.calm = state.capped() - state.headroom, state.is_calm() and 1 or 0
-  local fields = { 'HSET', STATE, ' pulse', struct.pack(PULSE, state.calm, state.space, state.protectMs, state.idleMs, state.dutyMs,
-    state.due, state.now, state.clockAt, state.fence, state.held, state.groupCount) }
+  local fields = { 'HSET', STATE, ' pulse', struct.pack(PULSE, state.due, state.now, state.clockAt, state.fence, state.held, state.groupCount) }
+  local calm = struct.pack(CALM, state.calm, state.space, state.protectMs, state.idleMs, state.dutyMs)
+  if calm ~= loaded[3] then
+    fields[#fields + 1], fields[#fields + 2] = ' calm', calm
+  end
   local rest = struct.pack(REST, state.revoking, state.waiting, state.claims,
     state.capacity, state.headroom, state.connectBoundMs, state.quantumMs, state.livenessMs, state.waitersMax, state.claimMs,
     state.perSecond, state.burst, state.flagged, state.eligible, state.minima,
@@ -36,7 +39,7 @@ function state.done(reply)
     state.version, state.control, state.pausedUntil, state.foreign, state.staleBelow, state.tat,
     state.openings, state.openUntil, state.isAuth, state.failures, state.trials)
   if rest ~= cold[1] then
-    fields[5], fields[6] = ' rest', rest
+    fields[#fields + 1], fields[#fields + 2] = ' rest', rest
   end
   groups.save(fields)
   call(unpack(fields))

@@ -6,7 +6,8 @@
 --
 -- Fields of the state. A name with a space in it is none that a lease could have.
 --   schema        version of this layout, readable by all others
---   ' pulse'      what the short ways read and change; ' rest' every other number; see state.lua
+--   ' pulse'      what the short ways change, ' calm' what else they read; ' rest' every other number;
+--                 see state.lua. Redis is quicker with arguments of at most 64 bytes
 --   ' spec'       the settings as text
 --   ' names'      the groups that have a record, each in a field ' g' and its name
 --   ' t' and id   a ticket
@@ -31,7 +32,7 @@ local WINDOW, FAILURES, MEMORY, TRIALS = 10000, 3, 8, 2
 local OPEN_FOR, OPEN_FOR_MAX, AUTH_FOR, AUTH_FOR_MAX = 500, 15000, 2000, 60000
 -- Layouts. A lease: fence, turn, granted at; probe, flag, loss; holder, group, session ('-': none). A revoking one goes on:
 -- revoked at, look at, end at.
-local PULSE, REST = '<ddddddddddd', '<dddddddddddddddddddddddddddddddddddd'
+local PULSE, CALM, REST = '<dddddd', '<ddddd', '<dddddddddddddddddddddddddddddddddddd'
 local LEASE, LEASE_END, GROUP, TICKET = '<dddBBBsss', '<ddd', '<dddddddd', '<dBBss'
 local OTHERS, NO_MAX = '~', 1000000000
 local call = redis.call

@@ -1,6 +1,6 @@
 -- The short way of a renewal: held leases that are not told to yield, while nothing is due, nobody waits, there is room and
 -- nothing is out of the ordinary. It changes what renew.lua would change.
-local fields = { 'HMGET', STATE, 'schema', ' pulse' }
+local fields = { 'HMGET', STATE, 'schema', ' pulse', ' calm' }
 if ARGV[2] == '-' then
   for i = 3, #ARGV, 5 do fields[#fields + 1] = ARGV[i] end
 end
@@ -11,7 +11,7 @@ local at = clock()
 local function renew_all(protectMs, now, pulse, dutyMs)
   local times, records, outcomes, seen = { 'ZADD', TIMES }, { 'HSET', STATE }, {}, {}
   for i = 3, #ARGV, 5 do
-    local id, text = ARGV[i], loaded[2 + (i + 2) / 5]
+    local id, text = ARGV[i], loaded[3 + (i + 2) / 5]
     if not text or seen[id] then return nil end
     seen[id] = true
     local fence, turn, grantedAt, probe, flag, loss, holder, group, session = struct.unpack(LEASE, text)
@@ -30,10 +30,11 @@ local function renew_all(protectMs, now, pulse, dutyMs)
 end
 
 if ARGV[2] == '-' and loaded[1] == LAYOUT then
-  local calm, space, protectMs, idleMs, dutyMs, due, now, clockAt, fence, held, groupCount = struct.unpack(PULSE, loaded[2])
+  local calm, space, protectMs, _, dutyMs = struct.unpack(CALM, loaded[3])
+  local due, now, clockAt, fence, held, groupCount = struct.unpack(PULSE, loaded[2])
   if at > clockAt then now = now + at - clockAt end
   if calm == 1 and now < due and held < space then
-    local reply = renew_all(protectMs, now, struct.pack(PULSE, calm, space, protectMs, idleMs, dutyMs, due, now, at, fence, held, groupCount), dutyMs)
+    local reply = renew_all(protectMs, now, struct.pack(PULSE, due, now, at, fence, held, groupCount), dutyMs)
     if reply then return reply end
   end
 end

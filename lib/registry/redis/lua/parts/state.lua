@@ -10,7 +10,7 @@ end
 -- Half a memory is no memory (L15): what the counters say must be there.
 local cold = state.known and call('HMGET', STATE, ' rest', ' spec') or {}
 if state.known then
-  local _, _, _, _, _, _, _, _, _, held = struct.unpack(PULSE, loaded[2])
+  local _, _, _, _, held = struct.unpack(PULSE, loaded[2])
   local revoking, waiting, claims = struct.unpack('<ddd', cold[1])
   state.known = call('ZCARD', TIMES) == held + revoking + 2 * (waiting + claims)
 end
@@ -19,8 +19,8 @@ if loaded[1] and not state.known then
   loaded, cold = {}, {}
 end
 state.spec = cold[2]
-state.calm, state.space, state.protectMs, state.idleMs, state.dutyMs,
-  state.due, state.now, state.clockAt, state.fence, state.held, state.groupCount = struct.unpack(PULSE, loaded[2] or string.rep('\0', 88))
+state.due, state.now, state.clockAt, state.fence, state.held, state.groupCount = struct.unpack(PULSE, loaded[2] or string.rep('\0', 48))
+state.calm, state.space, state.protectMs, state.idleMs, state.dutyMs = struct.unpack(CALM, loaded[3] or string.rep('\0', 40))
 state.revoking, state.waiting, state.claims,
   state.capacity, state.headroom, state.connectBoundMs, state.quantumMs, state.livenessMs, state.waitersMax, state.claimMs,
   state.perSecond, state.burst, state.flagged, state.eligible, state.minima,
