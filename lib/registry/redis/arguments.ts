@@ -21,10 +21,11 @@ const textOf = (settings: ResourceSettings): string => {
 /** What is out of the ordinary comes last and only where it is: the script tells the ordinary ask by its length. */
 export const grantArguments = (request: GrantRequest): Argument[] => {
   const { leaseId, again, stamp, holder, group, wait, waitMs, listens = false, settings, share } = request;
-  const ordinary = [`${leaseId} ${holder} ${group} ${textOf(settings)} ${Number(wait)}`];
-  if (!again && stamp === 0 && waitMs === undefined && !listens && share === undefined) return ordinary;
+  const waiting = `${Number(wait)} ${waitMs ?? NONE} ${Number(listens)}`;
+  const ordinary = [`${leaseId} ${holder} ${group} ${textOf(settings)} ${waiting}`];
+  if (!again && stamp === 0 && share === undefined) return ordinary;
   const shareText = share === undefined ? NONE : `${share.min},${share.max},${share.priority}`;
-  return [...ordinary, Number(again), stamp, waitMs ?? NONE, Number(listens), shareText];
+  return [...ordinary, Number(again), stamp, shareText];
 };
 
 /** Of one lease in one argument: each one costs more than all the rest. */

@@ -319,7 +319,8 @@ end
 return reply
 end
 if state.known then state.enter() end`,
-  'grant-fast': `local id, holder, groupName, settings, wait = string.match(ARGV[1], '^(%S+) (%S+) (%S+) (%S+) ([01])$')
+  'grant-fast': `local id, holder, groupName, settings, wait, waitText, listensText =
+string.match(ARGV[1], '^(%S+) (%S+) (%S+) (%S+) ([01]) (%S+) ([01])$')
 local loaded = call('HMGET', STATE, 'schema', ' pulse', ' calm', ' spec', id, ' g' .. groupName)
 local at = clock()
 if #ARGV == 1 and not loaded[5] and loaded[4] == settings and loaded[1] == '2' then
@@ -916,11 +917,11 @@ return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, 
 return { 'done' }`,
   },
   grant: {
-    sha1: '6a1ea03a690e269c52fa806b64a7b7e42a2efb0a',
+    sha1: '23c9350faf323dcc67fda1df27376c0106305d44',
     uses: ['keys', 'clock', 'grant-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local waits, again, asked = wait == '1', ARGV[2] == '1', tonumber(ARGV[3] or 0)
-local waitMs, listens = tonumber(ARGV[4] or nil), ARGV[5] == '1' and 1 or 0
-local min, max, priority = string.match(ARGV[6] or '-', '^(%d+),(%d+),(%d+)$')
+local waitMs, listens = tonumber(waitText), listensText == '1' and 1 or 0
+local min, max, priority = string.match(ARGV[4] or '-', '^(%d+),(%d+),(%d+)$')
 if not state.known then
 state.create(settings)
 state.enter()

@@ -1,15 +1,15 @@
 -- grant: one lease, or a place in the queue, or a refusal; also a waiter's poll.
 -- uses: keys clock grant-fast identify state create control groups tickets leases enter admit
--- ARGV: lease id, holder, group, settings, wait (0|1) in one argument with spaces between, for every argument costs its caller
---       more than all the rest; and where one of these is out of the ordinary: again (0|1), order stamp (0 for none),
---       wait ms ('-': not told), listens (0|1), share (min,max,priority, or '-')
+-- ARGV: lease id, holder, group, settings, wait (0|1), wait ms ('-': not told), listens (0|1) in one argument with spaces between,
+--       for every argument costs its caller more than all the rest; and where one of these is out of the ordinary: again (0|1),
+--       order stamp (0 for none), share (min,max,priority, or '-')
 -- Replies: granted, fence, protect ms, idle ms, connect after ms, renew after ms, duty ms, probe, pressure, differ, duties, in force, census
 --        | fence, negative under pressure: granted, in the settings of the caller, and nothing else to tell
 --        | queued, position, stamp, retry after ms, because, pressure, differ, in force
 --        | denied, reason, retry after ms, because | lost, reason
 local waits, again, asked = wait == '1', ARGV[2] == '1', tonumber(ARGV[3] or 0)
-local waitMs, listens = tonumber(ARGV[4] or nil), ARGV[5] == '1' and 1 or 0
-local min, max, priority = string.match(ARGV[6] or '-', '^(%d+),(%d+),(%d+)$')
+local waitMs, listens = tonumber(waitText), listensText == '1' and 1 or 0
+local min, max, priority = string.match(ARGV[4] or '-', '^(%d+),(%d+),(%d+)$')
 if not state.known then
   state.create(settings)
   state.enter()

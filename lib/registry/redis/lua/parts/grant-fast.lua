@@ -1,7 +1,8 @@
 -- The short way of a grant: a first ask while nothing is due, nobody waits and nothing is out of the ordinary. It changes
 -- what grant.lua would change, and answers with the fence alone, which is negative under pressure: the caller's settings
 -- are the registry's, so it knows the rest.
-local id, holder, groupName, settings, wait = string.match(ARGV[1], '^(%S+) (%S+) (%S+) (%S+) ([01])$')
+local id, holder, groupName, settings, wait, waitText, listensText =
+  string.match(ARGV[1], '^(%S+) (%S+) (%S+) (%S+) ([01]) (%S+) ([01])$')
 local loaded = call('HMGET', STATE, 'schema', ' pulse', ' calm', ' spec', id, ' g' .. groupName)
 local at = clock()
 if #ARGV == 1 and not loaded[5] and loaded[4] == settings and loaded[1] == LAYOUT then
