@@ -115,11 +115,11 @@ left = redis.call('PTTL', KEYS[3])
 end
 return moment - left
 end`,
-  compare: `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' primary')
+  compare: `local loaded = call('HMGET', STATE, 'schema', ' pulse', ' calm', ' primary')
 local at, primary, last = clock(), identify(), {}
 if not primary.text then return { 'done', 'blind' } end
 if primary.role ~= 'master' then return { 'done', 'replica' } end
-last.node, last.run, last.history = string.match(loaded[3] or '', '^(%S+) (%S+) (%S+)$')
+last.node, last.run, last.history = string.match(loaded[4] or '', '^(%S+) (%S+) (%S+)$')
 local function has_moved()
 if last.node == '-' or last.node == primary.node then return false end
 local nodes = redis.pcall('CLUSTER', 'NODES')
@@ -133,7 +133,7 @@ return last.history ~= primary.before and has_moved()
 end
 if not loaded[1] then return { 'done', 'known' } end
 if loaded[1] == '2' and is_trusted() then
-if primary.text ~= loaded[3] then call('HSET', STATE, ' primary', primary.text) end
+if primary.text ~= loaded[4] then call('HSET', STATE, ' primary', primary.text) end
 return { 'done', 'known' }
 end`,
   control: `local control = {}
@@ -1066,7 +1066,7 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   primary: {
-    sha1: '058dadef14d01f18ec9e1be465c096153fbcd898',
+    sha1: 'd00d72eb6dee1a6a9fe1b6df2d9f3ceecaf04980',
     uses: ['keys', 'clock', 'identify', 'compare', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'known' } end
 if primary.before ~= last.history and state.now < state.epoch + 60000 then return state.done({ 'done', 'known' }) end

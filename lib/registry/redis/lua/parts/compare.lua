@@ -1,9 +1,9 @@
 -- Compares who answers with who answered last; nearly always that is all there is to do.
-local loaded = call('HMGET', STATE, 'schema', ' pulse', ' primary')
+local loaded = call('HMGET', STATE, 'schema', ' pulse', ' calm', ' primary')
 local at, primary, last = clock(), identify(), {}
 if not primary.text then return { 'done', 'blind' } end
 if primary.role ~= 'master' then return { 'done', 'replica' } end
-last.node, last.run, last.history = string.match(loaded[3] or '', '^(%S+) (%S+) (%S+)$')
+last.node, last.run, last.history = string.match(loaded[4] or '', '^(%S+) (%S+) (%S+)$')
 
 -- A slot that was moved on purpose has lost nothing: who had it is a primary still.
 local function has_moved()
@@ -22,6 +22,6 @@ end
 
 if not loaded[1] then return { 'done', 'known' } end
 if loaded[1] == LAYOUT and is_trusted() then
-  if primary.text ~= loaded[3] then call('HSET', STATE, ' primary', primary.text) end
+  if primary.text ~= loaded[4] then call('HSET', STATE, ' primary', primary.text) end
   return { 'done', 'known' }
 end
