@@ -34,6 +34,8 @@ export const takeOver = (book: LeaseBook, lease: Held, holder: string, again?: R
 
 const put = (book: LeaseBook, ref: SessionFound | RenewItem, holder: string, group: string): Held => {
   const { id, fence, session } = ref;
+  // A grant of the time before whose ticket has outlived it: one id is one thing.
+  book.tickets.forget(id);
   const rest = { grantedAt: book.now, isProbe: false, turn: 0, session, isFlagged: false };
   const lease = { id, fence, holder, group: book.groups.of(group), ...rest };
   return book.put(lease, book.now + book.settings.protectMs);

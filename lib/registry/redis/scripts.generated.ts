@@ -880,7 +880,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: '6b558765c81f283520dcd6eb4b79f6828b41e253',
+    sha1: '452919a628cb36309f9d40e8af1eda36a759a634',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 local isLast = tonumber(ARGV[2]) > 0 and tonumber(ARGV[2]) == state.censusToken
@@ -888,6 +888,7 @@ if tonumber(ARGV[1]) ~= state.epoch or state.learnUntil > 0 and not isLast then 
 for i = 5, #ARGV, 3 do
 local id = ARGV[i]
 if not leases.read(id) and not control.has_left(id) then
+tickets.forget(id)
 local group = groups.of('unknown', 0, 1000000000, 0, 0)
 leases.write(leases.put(id, tonumber(ARGV[i + 1]), '?', group, 0, ARGV[i + 2], state.now + state.protectMs))
 end
@@ -1111,7 +1112,7 @@ for i = 2, #words, 3 do reply[#reply + 1] = release(words[i], tonumber(words[i +
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: '0ad3ff25e09051fedd72356dc72cbf189040bcae',
+    sha1: '0b13d38b7cc7869679835098f9496e5adf9026ee',
     uses: ['keys', 'clock', 'renew-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 11
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
@@ -1123,6 +1124,7 @@ local id, session = ARGV[at], ARGV[at + 3]
 local isBack = width > 5 and ARGV[at + 5] ~= '-' and session ~= '-'
 if record or state.learnUntil == 0 or not isBack or control.has_left(id) then return nil end
 control.bring_back(at)
+tickets.forget(id)
 local group = groups.of(ARGV[at + 5], 0, 1000000000, 0, 0)
 return leases.put(id, tonumber(ARGV[at + 1]), holder, group, 0, session, state.now + state.protectMs)
 end

@@ -24,6 +24,15 @@ export const describeCensus = ({ scene, unknownScene }: Scenes): void => {
   };
 
   describe('L13 holders come back', () => {
+    test('L5 a lease that comes back is no ticket any more, whatever was left of the ask', async () => {
+      const it = unknownScene();
+      await it.queued('a');
+      expect(await it.again('a')).toMatchObject({ kind: 'held' });
+      expect(await it.report()).toMatchObject({ held: 1, waiters: 0 });
+      await it.release('a');
+      expect(await it.poll('a')).toEqual({ kind: 'lost', reason: 'unknown' });
+    });
+
     test('L13 a renewal is forgotten, and held again once it brings the open session and its group', async () => {
       const it = await scene({ capacity: 5 });
       const { fence } = await it.granted('a');

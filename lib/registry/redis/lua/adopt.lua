@@ -9,6 +9,7 @@ if tonumber(ARGV[1]) ~= state.epoch or state.learnUntil > 0 and not isLast then 
 for i = 5, #ARGV, 3 do
   local id = ARGV[i]
   if not leases.read(id) and not control.has_left(id) then
+    tickets.forget(id)
     local group = groups.of(UNKNOWN_GROUP, 0, NO_MAX, 0, 0)
     leases.write(leases.put(id, tonumber(ARGV[i + 1]), NOBODY, group, 0, ARGV[i + 2], state.now + state.protectMs))
   end

@@ -17,6 +17,8 @@ local function registered(at, record)
   local isBack = width > 5 and ARGV[at + 5] ~= '-' and session ~= '-'
   if record or state.learnUntil == 0 or not isBack or control.has_left(id) then return nil end
   control.bring_back(at)
+  -- A grant of the time before whose ticket has outlived it: one id is one thing.
+  tickets.forget(id)
   local group = groups.of(ARGV[at + 5], 0, NO_MAX, 0, 0)
   return leases.put(id, tonumber(ARGV[at + 1]), holder, group, 0, session, state.now + state.protectMs)
 end
