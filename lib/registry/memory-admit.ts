@@ -132,10 +132,11 @@ const queueOrDeny = (book: LeaseBook, caller: Caller, ahead: number, ban?: Ban):
     if (!wait) return { kind: 'denied', reason: ban?.because ?? 'FULL', retryAfterMs: hintMs };
     const isFull = book.tickets.size >= book.settings.waitersMax;
     if (isFull) return { kind: 'denied', reason: 'QUEUE_FULL', retryAfterMs: hintMs };
-    book.tickets.add({ id: leaseId, stamp, group, holder, listens, isPassedOver: false });
+    book.tickets.add({ id: leaseId, stamp, group, holder, listens, isPassedOver: false, isSummoned: false });
   } else {
     ticket.listens = listens;
     ticket.isPassedOver = false;
+    ticket.isSummoned = false;
   }
   book.tickets.keepAlive(leaseId, book.now + book.settings.ticketLivenessMs);
   const queued = { kind: 'queued', position: ahead + 1, stamp } as const;

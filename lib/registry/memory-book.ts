@@ -205,6 +205,7 @@ export class LeaseBook {
   /** Last step of every transition. */
   leave(): void {
     this.serve();
+    this.#summon();
     this.groups.dropEmpty();
   }
 
@@ -214,6 +215,16 @@ export class LeaseBook {
     if (room <= 0 || this.groups.eligible === 0 || !this.control.mayOffer(this.now)) return;
     for (const id of this.tickets.next(room))
       this.wakes.push(this.tickets.claim(id, this.now + this.settings.claimMs));
+  }
+
+  /** An unprotected lease, or a free duty, is no room to offer: who may overlap with it is woken to take it. */
+  #summon(): void {
+    const { claims } = this.tickets;
+    const places = Math.min(this.cap - this.count - claims, LIMITS.offersMax, this.startsLeft - claims);
+    if (places <= 0 || this.groups.eligible === 0 || !this.control.mayOffer(this.now)) return;
+    const free = this.dead.dutyAt.upTo(this.now, places).length;
+    const unprotected = this.protectedUntil.upTo(this.now, places - free).length;
+    this.wakes.push(...this.tickets.summon(free + unprotected));
   }
 
   /** Held becomes revoking: over for its holder, still counted. */

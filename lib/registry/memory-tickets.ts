@@ -11,6 +11,8 @@ export interface Ticket {
   listens: boolean;
   /** It has missed a claim, and not polled since. */
   isPassedOver: boolean;
+  /** It was woken for a lease that it may revoke or take over, and has not polled since. */
+  isSummoned: boolean;
 }
 
 /** A holder to be woken, and for which ticket. */
@@ -84,6 +86,17 @@ export class Tickets {
     this.#groups.take(group, 1);
     this.#claimUntil.set(id, until);
     return { holder, leaseId: id };
+  }
+
+  /** Wakes the best for what only a poll can take, once each until they poll. */
+  summon(places: number): Wake[] {
+    const tickets = this.next(places).map((id) => this.#must(id));
+    return tickets
+      .filter(({ isSummoned }) => !isSummoned)
+      .map((ticket) => {
+        ticket.isSummoned = true;
+        return { holder: ticket.holder, leaseId: ticket.id };
+      });
   }
 
   forget(id: string): boolean {

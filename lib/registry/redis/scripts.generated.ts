@@ -293,6 +293,7 @@ return state.waiting + state.claims + state.revoking + state.learnUntil + state.
 end
 function state.done(reply)
 tickets.serve()
+tickets.summon()
 groups.drop_empty()
 if state.isDue or state.due == 0 then state.due = state.next_due() end
 state.space, state.calm = state.capped() - state.headroom, state.is_calm() and 1 or 0
@@ -747,11 +748,11 @@ function tickets.read(id)
 local text = state.waiting + state.claims > 0 and call('HGET', STATE, ' t' .. id)
 if not text then return nil end
 local it = { id = id }
-it.stamp, it.listens, it.isPassedOver, it.group, it.holder = struct.unpack('<dBBss', text)
+it.stamp, it.listens, it.isPassedOver, it.isSummoned, it.group, it.holder = struct.unpack('<dBBBss', text)
 return it
 end
 function tickets.write(it)
-call('HSET', STATE, ' t' .. it.id, struct.pack('<dBBss', it.stamp, it.listens, it.isPassedOver, it.group, it.holder))
+call('HSET', STATE, ' t' .. it.id, struct.pack('<dBBBss', it.stamp, it.listens, it.isPassedOver, it.isSummoned, it.group, it.holder))
 end
 function tickets.has_claim(id)
 return state.claims > 0 and tonumber(call('ZSCORE', TIMES, ' ' .. id)) < 1125899906842624
@@ -766,7 +767,7 @@ call('ZADD', TIMES, groups.place_of(group) + it.stamp, ' ' .. it.id)
 groups.change(group, 0, 1)
 end
 function tickets.add(id, order, listens, group, holder)
-local it = { id = id, stamp = order, listens = listens, isPassedOver = 0, group = group.name, holder = holder }
+local it = { id = id, stamp = order, listens = listens, isPassedOver = 0, isSummoned = 0, group = group.name, holder = holder }
 tickets.write(it)
 tickets.enqueue(it, group)
 end
@@ -844,13 +845,27 @@ if limit <= 0 or state.eligible == 0 or state.openings > 0 or control.ban() then
 for _, it in ipairs(tickets.choose(limit)) do
 if it.listens == 1 then tickets.claim(it) end
 end
+end
+function tickets.summon()
+local places = math.min(state.capped() - state.count() - state.claims, 16, state.starts_left() - state.claims)
+if places <= 0 or state.eligible == 0 or state.openings > 0 or control.ban() then return end
+local takable = state.revoking > 0 and #state.members(8796093022208, state.now, places) or 0
+if takable < places and state.held > 0 then takable = takable + #state.members(0, state.now, places - takable) end
+if takable == 0 then return end
+for _, it in ipairs(tickets.choose(takable)) do
+if it.listens == 1 and it.isSummoned == 0 then
+it.isSummoned = 1
+tickets.write(it)
+tickets.wakes[#tickets.wakes + 1] = it
+end
+end
 end`,
 } as const;
 
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: 'de72fdee425b1d441112f0832a358ed376758c93',
+    sha1: 'da0bd5b98054bd1c8519c112005df75fbf004b22',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -880,7 +895,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: '452919a628cb36309f9d40e8af1eda36a759a634',
+    sha1: '371f50eb6546aac249eae6ba39ff4bc97af1ea6e',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 local isLast = tonumber(ARGV[2]) > 0 and tonumber(ARGV[2]) == state.censusToken
@@ -900,7 +915,7 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: '274d6d4d4a3b1d200104f7881cb253bcf1d4ada1',
+    sha1: 'f21434f16c58c2c6e984fe232f0fd6a8b82adf37',
     uses: ['keys', 'clock', 'load', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
@@ -918,7 +933,7 @@ return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, 
 return { 'done' }`,
   },
   grant: {
-    sha1: '23c9350faf323dcc67fda1df27376c0106305d44',
+    sha1: 'f3351583e29a1ff76ab0ce16a3895b5a8deb7b81',
     uses: ['keys', 'clock', 'grant-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local waits, again, asked = wait == '1', ARGV[2] == '1', tonumber(ARGV[3] or 0)
 local waitMs, listens = tonumber(waitText), listensText == '1' and 1 or 0
@@ -961,7 +976,7 @@ if ticket then tickets.forget(id) end
 return state.done({ 'denied', 'DEADLINE_NEAR', hint, because })
 end
 if ticket then
-ticket.listens, ticket.isPassedOver = listens, 0
+ticket.listens, ticket.isPassedOver, ticket.isSummoned = listens, 0, 0
 tickets.write(ticket)
 else
 if not waits then return state.done({ 'denied', because or 'FULL', hint, '-' }) end
@@ -973,7 +988,7 @@ tickets.keep_alive(id)
 return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: '4d27fccaebc8a11687fb102fd8fe174c40206254',
+    sha1: '4338a3876725bc4613611e26574bdc380a8d0836',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -994,7 +1009,7 @@ return state.done({ 'state', state.spec, state.held, protected, state.revoking, 
 state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: '20f127feac6e0bbee0a572cc86fa997cce805d5c',
+    sha1: '0853b7affaa6828c0f9e1636d9b190479e153fc3',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -1042,7 +1057,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: '2a241ed52a378875c48dfbf8e6d4fb83b1708368',
+    sha1: 'fb54c0707a10e5cd14c531f411affa56e166e37c',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -1067,7 +1082,7 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   primary: {
-    sha1: 'd00d72eb6dee1a6a9fe1b6df2d9f3ceecaf04980',
+    sha1: 'cf2f4a23d0de976a61bc5fd4bcffa01a16392f16',
     uses: ['keys', 'clock', 'identify', 'compare', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'known' } end
 if primary.before ~= last.history and state.now < state.epoch + 60000 then return state.done({ 'done', 'known' }) end
@@ -1083,7 +1098,7 @@ state.learn()
 return state.done({ 'done', 'learning' })`,
   },
   release: {
-    sha1: '1847ac21712d11a74ce6782e67b4779bddf1d625',
+    sha1: '8845bd2cbbf130e8cdc4f68b9429dea871bd07ed',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = words[1], { 'done' }
 local function may_release(it, itsFence)
@@ -1112,7 +1127,7 @@ for i = 2, #words, 3 do reply[#reply + 1] = release(words[i], tonumber(words[i +
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: '0b13d38b7cc7869679835098f9496e5adf9026ee',
+    sha1: '4cf5ad47937cf70a4c4903e7f5be50e284cf644e',
     uses: ['keys', 'clock', 'renew-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 11
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
@@ -1160,7 +1175,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: '22582ae9741c2ca9eeebb8d60193495374e50266',
+    sha1: '6f3dd5057cf63b530f7dbe5f39c044ec811266ff',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1185,7 +1200,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: 'dd26ef80502a7c8e71eae5535911452148600bfc',
+    sha1: '04728a293080fa8600236f8b5a7bd875449e571e',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)

@@ -54,7 +54,7 @@ if waits and forMs and waitMs and forMs > waitMs then
   return state.done({ 'denied', 'DEADLINE_NEAR', hint, because })
 end
 if ticket then
-  ticket.listens, ticket.isPassedOver = listens, 0
+  ticket.listens, ticket.isPassedOver, ticket.isSummoned = listens, 0, 0
   tickets.write(ticket)
 else
   if not waits then return state.done({ 'denied', because or 'FULL', hint, '-' }) end

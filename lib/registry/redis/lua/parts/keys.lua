@@ -33,6 +33,6 @@ local OPEN_FOR, OPEN_FOR_MAX, AUTH_FOR, AUTH_FOR_MAX = 500, 15000, 2000, 60000
 -- Layouts. A lease: fence, turn, granted at; probe, flag, loss; holder, group, session ('-': none). A revoking one goes on:
 -- revoked at, look at, end at.
 local PULSE, CALM, REST = '<dddddd', '<ddddd', '<dddddddddddddddddddddddddddddddddddd'
-local LEASE, LEASE_END, GROUP, TICKET = '<dddBBBsss', '<ddd', '<dddddddd', '<dBBss'
+local LEASE, LEASE_END, GROUP, TICKET = '<dddBBBsss', '<ddd', '<dddddddd', '<dBBBss'
 local OTHERS, NO_MAX = '~', 1000000000
 local call = redis.call

@@ -5,12 +5,12 @@ function tickets.read(id)
   local text = state.waiting + state.claims > 0 and call('HGET', STATE, ' t' .. id)
   if not text then return nil end
   local it = { id = id }
-  it.stamp, it.listens, it.isPassedOver, it.group, it.holder = struct.unpack(TICKET, text)
+  it.stamp, it.listens, it.isPassedOver, it.isSummoned, it.group, it.holder = struct.unpack(TICKET, text)
   return it
 end
 
 function tickets.write(it)
-  call('HSET', STATE, ' t' .. it.id, struct.pack(TICKET, it.stamp, it.listens, it.isPassedOver, it.group, it.holder))
+  call('HSET', STATE, ' t' .. it.id, struct.pack(TICKET, it.stamp, it.listens, it.isPassedOver, it.isSummoned, it.group, it.holder))
 end
 
 function tickets.has_claim(id)
@@ -29,7 +29,7 @@ function tickets.enqueue(it, group)
 end
 
 function tickets.add(id, order, listens, group, holder)
-  local it = { id = id, stamp = order, listens = listens, isPassedOver = 0, group = group.name, holder = holder }
+  local it = { id = id, stamp = order, listens = listens, isPassedOver = 0, isSummoned = 0, group = group.name, holder = holder }
   tickets.write(it)
   tickets.enqueue(it, group)
 end
@@ -121,5 +121,21 @@ function tickets.serve()
   if limit <= 0 or state.eligible == 0 or state.openings > 0 or control.ban() then return end
   for _, it in ipairs(tickets.choose(limit)) do
     if it.listens == 1 then tickets.claim(it) end
+  end
+end
+
+-- An unprotected lease, or a free duty, is no room to offer: who may overlap with it is woken to take it, once until it polls.
+function tickets.summon()
+  local places = math.min(state.capped() - state.count() - state.claims, OFFERS, state.starts_left() - state.claims)
+  if places <= 0 or state.eligible == 0 or state.openings > 0 or control.ban() then return end
+  local takable = state.revoking > 0 and #state.members(REVOKING, state.now, places) or 0
+  if takable < places and state.held > 0 then takable = takable + #state.members(HELD, state.now, places - takable) end
+  if takable == 0 then return end
+  for _, it in ipairs(tickets.choose(takable)) do
+    if it.listens == 1 and it.isSummoned == 0 then
+      it.isSummoned = 1
+      tickets.write(it)
+      tickets.wakes[#tickets.wakes + 1] = it
+    end
   end
 end
