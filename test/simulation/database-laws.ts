@@ -67,7 +67,7 @@ export class DatabaseLaws {
     if (reason === undefined) {
       this.#court.judge(
         'L2',
-        this.#ledger.leases.has(leaseId),
+        this.#ledger.leases.has(leaseId) || this.#isBeforeLoss(leaseId),
         () => `a session of ${leaseId}, which does not count`,
       );
     } else this.excused.set(reason, (this.excused.get(reason) ?? 0) + 1);
@@ -95,21 +95,36 @@ export class DatabaseLaws {
     );
   }
 
+  /** A registry that has lost its memory grants nothing until it has been told of every session. */
+  learned(): void {
+    for (const backend of this.#scene.backends) {
+      const { leaseId } = backend.attempt;
+      if (backend.isEnding || this.#excuse(backend) !== undefined) continue;
+      const isCounted = this.#ledger.leases.has(leaseId);
+      this.#court.judge('census', isCounted, () => `the census has missed the session of ${leaseId}`);
+    }
+  }
+
+  /** Licensed by a memory that is lost, while the next one still learns. */
+  #isBeforeLoss(leaseId: string): boolean {
+    return this.#ledger.isLearning && this.#ledger.forgotten.has(leaseId);
+  }
+
   #count(): void {
-    const { capacity } = this.#ledger.settings;
+    const { mostOpen } = this.#ledger;
     const { size } = this.#scene.backends;
     this.peak = Math.max(this.peak, size);
-    if (size <= capacity) {
+    if (size <= mostOpen) {
       this.#court.judge('capacity', true, () => '');
       return;
     }
     const counted = [...this.#scene.backends].filter((backend) => this.#excuse(backend) === undefined);
-    const probes = counted.filter(
-      ({ attempt }) => this.#ledger.leases.get(attempt.leaseId)?.isProbe === true,
-    );
-    const allowed = capacity + Math.min(1, probes.length);
+    const leases = counted.map(({ attempt }) => this.#ledger.find(attempt.leaseId));
+    const probes = leases.filter((lease) => lease?.isProbe === true).length;
+    const censuses = leases.filter((lease) => lease?.isCensus === true).length;
+    const allowed = mostOpen + Math.min(1, probes) + Math.min(1, censuses);
     const says = (): string =>
-      `${counted.length} sessions, capacity ${capacity}: ${counted.map(({ attempt }) => attempt.leaseId).join(' ')}`;
+      `${counted.length} sessions, capacity ${mostOpen}: ${counted.map(({ attempt }) => attempt.leaseId).join(' ')}`;
     this.#court.judge('capacity', counted.length <= allowed, says);
   }
 
@@ -124,11 +139,12 @@ export class DatabaseLaws {
     return undefined;
   }
 
-  /** Learning is by time: what a statement has kept alive beyond it is the stated residue. */
+  /** Learning that no census has ended ends by time: what a statement has kept alive beyond it is the stated residue. */
   #isResidue({ attempt, bornAtMs, idleMs, lastActiveMs, busyUntilMs }: Backend): boolean {
     const { forgotten, leases, learnUntilMs, nowMs } = this.#ledger;
     if (!forgotten.has(attempt.leaseId) || leases.has(attempt.leaseId)) return false;
-    if (nowMs < learnUntilMs || bornAtMs === nowMs) return true;
+    if (nowMs < learnUntilMs || learnUntilMs === 0) return false;
+    if (bornAtMs === nowMs) return true;
     return Math.max(lastActiveMs, busyUntilMs) + idleMs >= learnUntilMs;
   }
 

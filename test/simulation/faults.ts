@@ -148,7 +148,8 @@ const stepWall = (world: World): void => {
 
 /** A message of somebody who is not the holder, or not of this grant: it must change nothing (L4). */
 const stray = (world: World): void => {
-  const leases = [...world.ledger.leases.values()];
+  // What a census has found belongs to whoever knows its id and fence.
+  const leases = [...world.ledger.leases.values()].filter(({ holder }) => holder !== '?');
   if (leases.length === 0) return;
   const { id, fence, holder } = world.random.pick(leases);
   const isOther = world.random.chance(0.5);

@@ -1,12 +1,18 @@
-import type { ResourceSettings } from '../../lib/core/lease.ts';
+import type { Control, InForce, LeaseRef, ResourceSettings } from '../../lib/core/lease.ts';
+import { LIMITS } from '../../lib/core/limits.ts';
 import type { Timeline } from './timeline.ts';
 
 /** A lease as the registry's own answers have promised it. */
 export interface PromisedLease {
   readonly id: string;
   readonly fence: number;
-  readonly holder: string;
+  holder: string;
+  group: string;
   readonly isProbe: boolean;
+  /** Granted to make the census of a registry without memory. */
+  readonly isCensus: boolean;
+  /** True time before which its connect may not start. */
+  readonly connectFromMs: number;
   /** True time up to which the registry has promised to leave it alone. */
   untilMs: number;
   /** True time up to which its holder may rely on it: the same, unless the registry has lost the promise. */
@@ -21,6 +27,9 @@ export interface PromisedLease {
 
 export interface Ticket {
   readonly stamp: number;
+  readonly group: string;
+  /** True time at which a slot was kept for it last. */
+  claimedAtMs?: number;
   readonly seenAtMs: number;
   readonly stepsMs: number;
 }
@@ -30,7 +39,11 @@ export interface Ticket {
  * `settled`: expiry and revocation do not end it.
  */
 export class Ledger {
-  readonly settings: ResourceSettings;
+  /** What is in force; it starts as the code says. */
+  settings: ResourceSettings;
+  version = 0;
+  control: Control = 'open';
+  pausedUntilMs = Number.POSITIVE_INFINITY;
   leases = new Map<string, PromisedLease>();
   /** What the registry has forgotten; their holders may still rely on it. */
   readonly forgotten = new Map<string, PromisedLease>();
@@ -46,20 +59,46 @@ export class Ledger {
   grants = 0;
   /** Infinity: nobody has asked yet. */
   learnUntilMs = Number.POSITIVE_INFINITY;
+  /** No census before it. */
+  quietUntilMs = Number.POSITIVE_INFINITY;
+  /** Leases that ended while the registry learned: nothing brings them back. */
+  readonly farewells = new Set<string>();
+  /** Groups whose leases came back without their share. */
+  readonly vagueGroups = new Set<string>();
   /** Grants that the server lost with a part of its memory: each may stand for one connection too many (stated). */
   readonly lost = new Set<string>();
   /** True ms for one ms of the server's clock. */
   readonly pace: number;
   readonly #timeline: Pick<Timeline, 'nowMs'>;
+  readonly #code: ResourceSettings;
+  /** The most that may count: the capacity, or what a smaller one has found. */
+  #most: number;
+  /** The same, in the memory that was lost. */
+  #formerMost = 0;
 
   constructor(timeline: Pick<Timeline, 'nowMs'>, settings: ResourceSettings, rate: number) {
     this.#timeline = timeline;
     this.settings = settings;
+    this.#code = settings;
+    this.#most = settings.capacity;
     this.pace = 1 / rate;
   }
 
   get nowMs(): number {
     return this.#timeline.nowMs;
+  }
+
+  get isLearning(): boolean {
+    return this.nowMs < this.learnUntilMs;
+  }
+
+  /** Sessions that may be open, a probe and a census aside. */
+  get mostOpen(): number {
+    return this.isLearning ? Math.max(this.#most, this.#formerMost) : this.#most;
+  }
+
+  get most(): number {
+    return this.#most;
   }
 
   find(id: string): PromisedLease | undefined {
@@ -75,6 +114,7 @@ export class Ledger {
 
   end(lease: PromisedLease): void {
     this.leases.delete(lease.id);
+    this.#most = Math.max(this.settings.capacity, Math.min(this.#most, this.leases.size));
     if (this.stepsMs > lease.stepsMs) this.shortened.add(lease.id);
   }
 
@@ -86,15 +126,64 @@ export class Ledger {
   /** The first contact after amnesia: learning begins. */
   beginLearning(): void {
     if (this.learnUntilMs !== Number.POSITIVE_INFINITY) return;
-    const { protectMs, idleMs, connectBoundMs } = this.settings;
+    const { protectMs, idleMs, connectBoundMs, connectsPerSecond, dutyMs } = this.settings;
+    const putOffMs = connectsPerSecond > 0 ? LIMITS.connectAfterMaxMs : 0;
     this.learnUntilMs = this.nowMs + (protectMs + idleMs + connectBoundMs) * this.pace;
+    this.quietUntilMs = this.nowMs + Math.max(connectBoundMs + putOffMs, dutyMs) * this.pace;
+  }
+
+  /** A census, or the operator's word. */
+  endLearning(): void {
+    if (this.isLearning) this.learnUntilMs = 0;
+    this.farewells.clear();
+  }
+
+  /** A lease is known again: its holder or a census has brought it. */
+  comesBack({ id, fence }: LeaseRef, holder: string, group: string): void {
+    const former = this.forgotten.get(id);
+    const known = former?.fence === fence ? former : undefined;
+    const rest = { isProbe: false, isCensus: false, connectFromMs: 0, reliedUntilMs: 0 };
+    const blank = { untilMs: 0, stepsMs: 0, backMs: 0, isOver: false };
+    const lease: PromisedLease = { id, fence, ...rest, ...known, ...blank, holder, group };
+    const { reliedUntilMs } = lease;
+    this.promise(lease, this.settings.protectMs);
+    lease.reliedUntilMs = Math.max(lease.reliedUntilMs, reliedUntilMs);
+    this.leases.set(id, lease);
+    this.forgotten.delete(id);
+    this.vagueGroups.add(group);
+    this.fence = Math.max(this.fence, fence);
+    this.#most = Math.max(this.#most, this.leases.size);
+  }
+
+  /** What an operator had changed comes back, too. */
+  bringBack(inForce: InForce | undefined): void {
+    if (inForce === undefined || inForce.version <= this.version) return;
+    this.resize(inForce.settings, inForce.version);
+    this.control = inForce.control;
+    const { pausedForMs } = inForce;
+    this.pausedUntilMs = pausedForMs > 0 ? this.nowMs + pausedForMs * this.pace : Number.POSITIVE_INFINITY;
+  }
+
+  resize(change: Pick<ResourceSettings, 'capacity' | 'headroom'>, version: number): void {
+    const { capacity, headroom } = change;
+    this.settings = { ...this.settings, capacity, headroom };
+    this.version = version;
+    this.#most = Math.max(capacity, this.leases.size);
   }
 
   forgetAll(areFencesSafe: boolean): void {
+    this.#formerMost = this.mostOpen;
+    this.settings = this.#code;
+    this.version = 0;
+    this.control = 'open';
+    this.#most = this.settings.capacity;
+    this.farewells.clear();
+    this.vagueGroups.clear();
     for (const [id, lease] of this.leases) this.forgotten.set(id, lease);
     this.leases.clear();
     this.tickets.clear();
     this.learnUntilMs = Number.POSITIVE_INFINITY;
+    this.quietUntilMs = Number.POSITIVE_INFINITY;
     // Fences go on from the clock: set back before, it starts below (stated).
     if (!areFencesSafe) this.fence = 0;
   }
@@ -109,9 +198,15 @@ export class Ledger {
         this.lost.add(id);
       }
     }
-    this.leases = earlier.leases;
-    this.tickets = earlier.tickets;
-    if (earlier.learnUntilMs === Number.POSITIVE_INFINITY) this.learnUntilMs = earlier.learnUntilMs;
+    for (const id of earlier.leases.keys()) this.forgotten.delete(id);
+    const { leases, tickets, settings, version, control, pausedUntilMs, quietUntilMs } = earlier;
+    Object.assign(this, { leases, tickets, settings, version, control, pausedUntilMs, quietUntilMs });
+    this.learnUntilMs = earlier.learnUntilMs;
+    this.#most = Math.max(settings.capacity, leases.size);
+    this.#formerMost = Math.max(this.#formerMost, earlier.#formerMost);
+    this.farewells.clear();
+    for (const id of earlier.farewells) this.farewells.add(id);
+    for (const group of earlier.vagueGroups) this.vagueGroups.add(group);
   }
 
   step(ms: number): void {
@@ -119,17 +214,26 @@ export class Ledger {
     this.backMs += Math.max(0, -trueMs);
     this.stepsMs += Math.max(0, trueMs);
     this.learnUntilMs -= Math.max(0, trueMs);
+    this.quietUntilMs -= Math.max(0, trueMs);
+    this.pausedUntilMs -= Math.max(0, trueMs);
   }
 
-  /** Tickets whose callers are surely alive for the registry, with a better claim than `stamp`. */
-  liveAhead(stamp: number, limit: number): number {
-    let count = 0;
-    for (const [id, ticket] of this.tickets) {
-      const deadMs = ticket.seenAtMs + (this.settings.ticketLivenessMs - 2) * this.pace;
-      if (deadMs - (this.stepsMs - ticket.stepsMs) <= this.nowMs) this.tickets.delete(id);
-      else if (ticket.stamp < stamp) count += 1;
-      if (count >= limit) break;
-    }
-    return count;
+  /** Surely alive for the registry. */
+  isLive(ticket: Ticket): boolean {
+    const deadMs = ticket.seenAtMs + (this.settings.ticketLivenessMs - 2) * this.pace;
+    return deadMs - (this.stepsMs - ticket.stepsMs) > this.nowMs;
+  }
+
+  /** A slot is surely kept for it. */
+  isClaimed(ticket: Ticket): boolean {
+    if (ticket.claimedAtMs === undefined) return false;
+    const overMs = ticket.claimedAtMs + (this.settings.claimMs - 2) * this.pace;
+    return this.isLive(ticket) && overMs - this.stepsMs > this.nowMs;
+  }
+
+  /** A slot may be kept for it. */
+  mayBeClaimed({ claimedAtMs }: Ticket): boolean {
+    if (claimedAtMs === undefined) return false;
+    return claimedAtMs + (this.settings.claimMs + 2) * this.pace + this.backMs >= this.nowMs;
   }
 }

@@ -1,15 +1,19 @@
 import type {
+  CensusDuty,
   Duty,
   GrantReply,
   GrantRequest,
+  OperateReply,
+  Operation,
   ParkItem,
   ParkReply,
   RenewItem,
   RenewReply,
+  SessionFound,
   SweepReply,
 } from '../../lib/registry/registry.ts';
 import type { Court } from './court.ts';
-import type { Ledger, PromisedLease } from './ledger.ts';
+import type { Ledger, PromisedLease, Ticket } from './ledger.ts';
 import type { Execution } from './registry-server.ts';
 
 /** The registry counts whole milliseconds of its clock. */
@@ -21,12 +25,17 @@ const UNPROMISED = { untilMs: 0, reliedUntilMs: 0, stepsMs: 0, backMs: 0, isOver
 export type IsAlive = (leaseId: string) => boolean;
 
 type Item = { readonly id: string; readonly fence: number };
-const NOBODY: Item = { id: '', fence: 0 };
+const NOTHING: Item = { id: '', fence: 0 };
+/** Whose a lease is that a census has found. */
+const NOBODY = '?';
+type Granted = Extract<GrantReply, { kind: 'granted' }>;
 type Words = readonly string[];
 
 /** Reads what the registry answers, and holds it to the laws. Operations that it does not know promise nothing to it. */
 export class RegistryLaws {
   isAlive: IsAlive = () => false;
+  /** A census has ended the learning. */
+  whenLearned: () => void = () => undefined;
   /** Where the order of many waiters can be counted. */
   readonly #isSmall: boolean;
   readonly #ledger: Ledger;
@@ -39,18 +48,82 @@ export class RegistryLaws {
   }
 
   readonly hear = ({ operation, args, reply }: Execution): void => {
+    const [, holder] = args;
     if (operation === 'grant') this.#grant(args[0] as GrantRequest, reply as GrantReply);
-    else if (operation === 'renew') this.#renew(args[2] as RenewItem[], reply as RenewReply);
-    else if (operation === 'park') this.#park(args[2] as ParkItem[], reply as ParkReply);
+    else if (operation === 'renew') this.#renew(String(holder), args[2] as RenewItem[], reply as RenewReply);
+    else if (operation === 'park') this.#park(String(holder), args[2] as ParkItem[], reply as ParkReply);
     else if (operation === 'release') this.#gone(args[2] as Item[], reply as Words, 'released');
     else if (operation === 'abandon') this.#abandon(args[2] as Item[], reply as Words);
     else if (operation === 'settle') this.#gone(args[2] as Item[], reply as Words, 'settled');
+    else if (operation === 'adopt') this.#adopt(args, reply);
+    else if (operation === 'operate') this.#operate(args[1] as Operation, reply as OperateReply);
+    else if (operation === 'wake') this.#wake(String(args[0]), overlapsOf(reply));
     else if (operation === 'configure') this.#configure(args[2] === true);
     else if (operation === 'sweep') this.#duties((reply as SweepReply).duties);
   };
 
+  #operate(operation: Operation, reply: OperateReply): void {
+    const ledger = this.#ledger;
+    if (reply !== 'done' || operation.kind === 'observe' || operation.kind === 'share') return;
+    const next = ledger.version + 1;
+    if (operation.kind === 'resize') {
+      const { version = next } = operation;
+      this.#court.judge('version', version >= next, () => `version ${version} replaced ${ledger.version}`);
+      ledger.resize(operation, version);
+      return;
+    }
+    ledger.version = next;
+    if (operation.kind === 'resume') ledger.control = 'open';
+    else if (operation.kind === 'drain') ledger.control = 'draining';
+    else if (operation.kind === 'pause') {
+      ledger.control = 'paused';
+      const { forMs } = operation;
+      ledger.pausedUntilMs = forMs > 0 ? ledger.nowMs + forMs * ledger.pace : Number.POSITIVE_INFINITY;
+    }
+  }
+
+  /** What a census tells: what the registry does not know becomes a lease of nobody. */
+  #adopt([, duty, sessions, last]: readonly unknown[], reply: unknown): void {
+    const ledger = this.#ledger;
+    if (reply !== 'adopted') return;
+    for (const found of sessions as readonly SessionFound[]) {
+      const isKnown = ledger.leases.has(found.id) || ledger.farewells.has(found.id);
+      if (!isKnown) ledger.comesBack(found, NOBODY, 'unknown');
+    }
+    if (last === undefined) return;
+    const isCensus = ledger.isLearning && (duty as CensusDuty).token > 0;
+    ledger.endLearning();
+    if (isCensus) this.whenLearned();
+  }
+
+  /** A slot is offered: nothing may forbid grants, and the headroom is not for it. The same step may have overlapped afterwards. */
+  #wake(id: string, overlaps: number): void {
+    const ledger = this.#ledger;
+    const ticket = ledger.tickets.get(id);
+    if (ticket === undefined) return;
+    this.#allowed(`an offer to ${id}`);
+    ticket.claimedAtMs = ledger.nowMs;
+    const { capacity, headroom } = ledger.settings;
+    const claims = [...ledger.tickets.values()].filter((each) => ledger.isClaimed(each)).length;
+    const count = ledger.leases.size + claims - overlaps;
+    this.#court.judge(
+      'headroom',
+      count <= capacity - headroom,
+      () => `${id} was offered number ${count} of ${capacity}, headroom ${headroom}`,
+    );
+  }
+
+  /** Nothing forbids it. */
+  #allowed(what: string): void {
+    const { nowMs, control, pausedUntilMs, stepsMs, learnUntilMs } = this.#ledger;
+    this.#court.judge('L13', nowMs + ROUNDING_MS >= learnUntilMs, () => `${what} while learning`);
+    this.#court.judge('control', control !== 'draining', () => `${what} while draining`);
+    const isPaused = control === 'paused' && nowMs + ROUNDING_MS < pausedUntilMs;
+    this.#court.judge('control', !isPaused, () => `${what} while paused (${stepsMs})`);
+  }
+
   #configure(isNew: boolean): void {
-    if (isNew) this.#ledger.learnUntilMs = 0;
+    if (isNew) this.#ledger.endLearning();
     else this.#ledger.beginLearning();
   }
 
@@ -59,15 +132,20 @@ export class RegistryLaws {
     ledger.beginLearning();
     const { leaseId: id } = request;
     if (reply.kind === 'queued') {
-      ledger.tickets.set(id, { stamp: reply.stamp, seenAtMs: ledger.nowMs, stepsMs: ledger.stepsMs });
-    } else if (reply.kind === 'lost') {
+      const { nowMs: seenAtMs, stepsMs } = ledger;
+      const claimedAtMs = ledger.tickets.get(id)?.claimedAtMs;
+      const { group } = request;
+      const claim = claimedAtMs === undefined ? {} : { claimedAtMs };
+      ledger.tickets.set(id, { stamp: reply.stamp, group, seenAtMs, stepsMs, ...claim });
+    } else if (reply.kind === 'denied') ledger.tickets.delete(id);
+    else if (reply.kind === 'lost') {
       const lease = this.#ledger.leases.get(id);
       if (lease !== undefined) this.#lost(lease, reply.reason);
       ledger.tickets.delete(id);
     } else if (reply.kind === 'granted') this.#granted(request, reply);
   }
 
-  #granted(request: GrantRequest, reply: Extract<GrantReply, { kind: 'granted' }>): void {
+  #granted(request: GrantRequest, reply: Granted): void {
     const ledger = this.#ledger;
     const { leaseId: id, holder } = request;
     const known = ledger.leases.get(id);
@@ -75,25 +153,39 @@ export class RegistryLaws {
       this.#repeated(known, reply);
       return;
     }
-    this.#order(request, reply.duties.length);
+    const claim = ledger.tickets.get(id);
+    const mayBeClaimed = claim !== undefined && ledger.mayBeClaimed(claim);
+    if (reply.census === undefined && !mayBeClaimed) this.#order(request, reply);
     ledger.tickets.delete(id);
     this.#duties(reply.duties);
-    const { fence, isProbe } = reply;
+    const { fence, isProbe, protectMs, connectAfterMs } = reply;
     this.#court.judge(
       'L7',
       fence > ledger.fence,
       () => `fence ${fence} of ${id} is not above ${ledger.fence}`,
     );
     ledger.fence = Math.max(fence, ledger.fence);
-    const lease: PromisedLease = { id, fence, holder, isProbe, ...UNPROMISED };
-    ledger.promise(lease, reply.protectMs);
+    const isCensus = reply.census !== undefined;
+    const connectFromMs = ledger.nowMs + connectAfterMs * ledger.pace;
+    const { group } = request;
+    const lease: PromisedLease = {
+      id,
+      fence,
+      holder,
+      group,
+      isProbe,
+      isCensus,
+      connectFromMs,
+      ...UNPROMISED,
+    };
+    ledger.promise(lease, protectMs);
     ledger.leases.set(id, lease);
     ledger.grants += 1;
-    this.#capacity(lease, reply.duties.length);
+    this.#capacity(lease, reply.duties.length, mayBeClaimed);
   }
 
   /** One effect, and the protection that remains. */
-  #repeated(known: PromisedLease, { fence, protectMs }: Extract<GrantReply, { kind: 'granted' }>): void {
+  #repeated(known: PromisedLease, { fence, protectMs }: Granted): void {
     const ledger = this.#ledger;
     const leftMs = Math.max(0, ledger.protectedUntilMs(known) - ledger.nowMs) + ledger.backMs - known.backMs;
     const isPresent = fence === known.fence && protectMs * ledger.pace <= leftMs + ROUNDING_MS;
@@ -106,17 +198,19 @@ export class RegistryLaws {
     ledger.promise(known, protectMs);
   }
 
-  #capacity(lease: PromisedLease, duties: number): void {
-    const { settings, leases, learnUntilMs, nowMs } = this.#ledger;
+  #capacity(lease: PromisedLease, duties: number, mayBeClaimed: boolean): void {
+    const { settings, leases, quietUntilMs, nowMs } = this.#ledger;
     const { capacity, headroom } = settings;
     const count = leases.size;
     const says = (): string =>
       `${lease.id} is number ${count} of ${capacity}, headroom ${headroom}, duties ${duties}`;
-    this.#court.judge(
-      'L13',
-      nowMs + ROUNDING_MS >= learnUntilMs,
-      () => `${lease.id} was granted while learning`,
-    );
+    if (lease.isCensus) {
+      const isQuiet = nowMs + ROUNDING_MS >= quietUntilMs;
+      this.#court.judge('L13', isQuiet, () => `${lease.id} was granted for a census before the quiet time`);
+      this.#court.judge('L1', count <= capacity, says);
+      return;
+    }
+    this.#allowed(`${lease.id} was granted`);
     if (lease.isProbe) {
       const other = this.#isSmall ? this.#held(lease) : undefined;
       this.#court.judge(
@@ -128,7 +222,7 @@ export class RegistryLaws {
     }
     this.#court.judge('L1', count <= capacity, says);
     // Without a duty it came out of the room.
-    if (duties === 0) this.#court.judge('headroom', count <= capacity - headroom, says);
+    if (duties === 0 && !mayBeClaimed) this.#court.judge('headroom', count <= capacity - headroom, says);
   }
 
   /** Another lease that cannot have expired, and of which nothing else is known. */
@@ -139,35 +233,78 @@ export class RegistryLaws {
     return [...leases.values()].find((lease) => lease !== but && isHeld(lease));
   }
 
-  /** Nobody barges; a poll takes room within the soft order, everything else only as the best. */
-  #order({ leaseId, stamp, again }: GrantRequest, duties: number): void {
+  /** Nobody barges: whoever takes room leaves as much for those before it, and a poll may be early by the capacity. */
+  #order({ leaseId, stamp, again }: GrantRequest, { duties, isProbe }: Granted): void {
     const ledger = this.#ledger;
     const ticket = ledger.tickets.get(leaseId);
+    if (ticket !== undefined && !this.#isSmall) return;
     const { capacity, headroom } = ledger.settings;
-    const says = (): string =>
-      `${leaseId} (stamp ${stamp}, again ${again}) was served before others, duties ${duties}`;
-    if (ticket === undefined) {
-      const claim = stamp > 0 ? stamp : Number.POSITIVE_INFINITY;
-      this.#court.judge('L9', ledger.liveAhead(claim, 1) === 0, says);
-    } else if (this.#isSmall) {
-      const room = capacity - headroom - ledger.leases.size;
-      const allowed = room > 0 ? room + capacity : 1;
-      this.#court.judge('L9', ledger.liveAhead(ticket.stamp, allowed) < allowed, says);
-    }
+    const ownStamp = ticket?.stamp ?? (stamp > 0 ? stamp : Number.POSITIVE_INFINITY);
+    // A slot that is kept for somebody does not keep a probe from going beyond the count.
+    const ahead = this.#ahead(ownStamp, !isProbe);
+    const room = capacity - headroom - ledger.leases.size;
+    const soft = ticket !== undefined && room > 0 ? room + capacity : room;
+    // Over a duty only the best is served, past those for whom a slot is kept.
+    const allowed = Math.max(1, duties.length > 0 ? Math.max(soft, capacity - ledger.leases.size) : soft);
+    this.#court.judge(
+      'L9',
+      ahead < allowed,
+      () =>
+        `${leaseId} (stamp ${stamp}, again ${again}) was served before ${ahead} others, duties ${duties.length}`,
+    );
   }
 
-  #renew(items: readonly RenewItem[], reply: RenewReply): void {
+  /** Tickets that are surely served before. */
+  #ahead(stamp: number, withClaims: boolean): number {
+    const ledger = this.#ledger;
+    const isAhead = (each: Ticket): boolean =>
+      each.stamp < stamp && ledger.isLive(each) && (withClaims || !ledger.mayBeClaimed(each));
+    return [...ledger.tickets.values()].filter(isAhead).length;
+  }
+
+  #renew(holder: string, items: readonly RenewItem[], reply: RenewReply): void {
+    const ledger = this.#ledger;
+    if (items.some(({ again, session }) => again !== undefined && session !== undefined))
+      ledger.beginLearning();
     for (const [at, outcome] of reply.outcomes.entries()) {
-      const item = items[at] ?? NOBODY;
-      if (outcome.kind === 'lost') this.#lost(item, outcome.reason);
-      else if (outcome.kind === 'held') this.#keeps(item, outcome.protectMs);
+      const item = items[at];
+      if (item === undefined) continue;
+      if (outcome.kind === 'forgotten') {
+        const isKnown = ledger.leases.has(item.id);
+        this.#court.judge('L13', !isKnown, () => `${item.id} counts, and is said to be forgotten`);
+      } else if (outcome.kind === 'lost') this.#lost(item, outcome.reason);
+      else {
+        this.#comesBack(holder, item);
+        this.#keeps(item, outcome.protectMs);
+      }
     }
     this.#duties(reply.duties);
   }
 
-  #park(items: readonly ParkItem[], reply: ParkReply): void {
+  /** Only to a registry that learns, and only what has not ended meanwhile. */
+  #comesBack(holder: string, item: RenewItem): void {
+    const ledger = this.#ledger;
+    const { id, again } = item;
+    const lease = ledger.leases.get(id);
+    if (lease !== undefined && lease.holder !== NOBODY) return;
+    ledger.bringBack(again?.inForce);
+    if (lease !== undefined) {
+      lease.holder = holder;
+      if (again !== undefined) lease.group = again.group;
+      if (again !== undefined) ledger.vagueGroups.add(again.group);
+      return;
+    }
+    if (again === undefined) return;
+    const isAllowed = ledger.nowMs <= ledger.learnUntilMs + ROUNDING_MS && !ledger.farewells.has(id);
+    this.#court.judge('L5', isAllowed, () => `${id} has ended or is late, and is held again`);
+    ledger.comesBack(item, holder, again.group);
+  }
+
+  #park(holder: string, items: readonly ParkItem[], reply: ParkReply): void {
     for (const [at, outcome] of reply.outcomes.entries()) {
-      const item = items[at] ?? NOBODY;
+      const item = items[at] ?? NOTHING;
+      const lease = this.#find(item.id, item.fence);
+      if (lease?.holder === NOBODY && outcome.kind !== 'lost') lease.holder = holder;
       if (outcome.kind === 'lost') this.#lost(item, outcome.reason);
       else this.#keeps(item, outcome.kind === 'held' ? outcome.protectMs : 0);
     }
@@ -212,6 +349,8 @@ export class RegistryLaws {
   /** Released or settled: from now on it does not count, so nothing of it may be there. */
   #gone(items: readonly Item[], words: Words, word: string): void {
     for (const [at, { id }] of items.entries()) {
+      const isOwn = words[at] === word || !this.#ledger.leases.has(id);
+      if (this.#ledger.isLearning && isOwn && !this.#ledger.tickets.has(id)) this.#ledger.farewells.add(id);
       if (words[at] !== word) continue;
       const lease = this.#ledger.leases.get(id);
       if (lease !== undefined) {
@@ -251,3 +390,9 @@ export class RegistryLaws {
     this.#ledger.revocations += 1;
   }
 }
+
+/** Leases that a step has granted over a duty. */
+const overlapsOf = (reply: unknown): number => {
+  const { kind, duties } = reply as GrantReply & { readonly duties?: readonly Duty[] };
+  return kind === 'granted' && duties !== undefined && duties.length > 0 ? 1 : 0;
+};

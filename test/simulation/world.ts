@@ -81,6 +81,7 @@ export class World {
     this.databaseLaws = new DatabaseLaws(this.ledger, this.court, this.database);
     this.database.witness = this.databaseLaws;
     this.registryLaws.isAlive = this.databaseLaws.isAlive;
+    this.registryLaws.whenLearned = () => this.databaseLaws.learned();
     timeline.isOver = () => this.court.violation !== undefined;
   }
 
