@@ -3,6 +3,8 @@ import type { Court } from './court.ts';
 import type { Ledger } from './ledger.ts';
 
 const ROUNDING_MS = 2;
+/** Of a connect that was put off by some seconds, on clocks that differ. */
+const EARLY_MS = 125;
 
 /** What the laws need to know of the database. */
 interface Scene {
@@ -40,6 +42,12 @@ export class DatabaseLaws {
       'L2',
       isAllowed,
       () => `a connect of ${timeoutMs} ms for ${leaseId} began with ${leftMs} ms protected`,
+    );
+    const soonMs = (lease?.connectFromMs ?? 0) - this.#ledger.nowMs;
+    this.#court.judge(
+      'rate',
+      soonMs <= EARLY_MS,
+      () => `a connect for ${leaseId} began ${soonMs} ms too soon`,
     );
     const isSecond = this.#scene.attempts.has(leaseId) || this.#scene.byLease.has(leaseId);
     this.#court.judge('L2', !isSecond, () => `a second connect for ${leaseId} while the first may succeed`);

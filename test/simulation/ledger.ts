@@ -1,4 +1,4 @@
-import type { Control, InForce, LeaseRef, ResourceSettings } from '../../lib/core/lease.ts';
+import type { Control, InForce, LeaseRef, ResourceSettings, Share } from '../../lib/core/lease.ts';
 import { LIMITS } from '../../lib/core/limits.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -17,6 +17,8 @@ export interface PromisedLease {
   untilMs: number;
   /** True time up to which its holder may rely on it: the same, unless the registry has lost the promise. */
   reliedUntilMs: number;
+  /** The registry knows its session. */
+  isBound: boolean;
   /** Forward steps of the server's clock before that promise. */
   stepsMs: number;
   /** Backward steps before it. */
@@ -63,6 +65,14 @@ export class Ledger {
   quietUntilMs = Number.POSITIVE_INFINITY;
   /** Leases that ended while the registry learned: nothing brings them back. */
   readonly farewells = new Set<string>();
+  /** What each group is entitled to. */
+  shares: Map<string, Share>;
+  /** What a smaller maximum has found. */
+  readonly groupMost = new Map<string, number>();
+  /** The minima have always had room, so each is in force. */
+  areMinimaSure = true;
+  /** The registry may have revoked of its own accord, in a drain or a debt. */
+  mayReap = false;
   /** Groups whose leases came back without their share. */
   readonly vagueGroups = new Set<string>();
   /** Grants that the server lost with a part of its memory: each may stand for one connection too many (stated). */
@@ -76,10 +86,19 @@ export class Ledger {
   /** The same, in the memory that was lost. */
   #formerMost = 0;
 
-  constructor(timeline: Pick<Timeline, 'nowMs'>, settings: ResourceSettings, rate: number) {
+  readonly #codeShares: ReadonlyMap<string, Share>;
+
+  constructor(
+    timeline: Pick<Timeline, 'nowMs'>,
+    settings: ResourceSettings,
+    rate: number,
+    shares: ReadonlyMap<string, Share>,
+  ) {
     this.#timeline = timeline;
     this.settings = settings;
     this.#code = settings;
+    this.#codeShares = shares;
+    this.shares = new Map(shares);
     this.#most = settings.capacity;
     this.pace = 1 / rate;
   }
@@ -143,7 +162,7 @@ export class Ledger {
     const former = this.forgotten.get(id);
     const known = former?.fence === fence ? former : undefined;
     const rest = { isProbe: false, isCensus: false, connectFromMs: 0, reliedUntilMs: 0 };
-    const blank = { untilMs: 0, stepsMs: 0, backMs: 0, isOver: false };
+    const blank = { isBound: true, untilMs: 0, stepsMs: 0, backMs: 0, isOver: false };
     const lease: PromisedLease = { id, fence, ...rest, ...known, ...blank, holder, group };
     const { reliedUntilMs } = lease;
     this.promise(lease, this.settings.protectMs);
@@ -151,6 +170,7 @@ export class Ledger {
     this.leases.set(id, lease);
     this.forgotten.delete(id);
     this.vagueGroups.add(group);
+    this.mayReap ||= this.leases.size > this.settings.capacity;
     this.fence = Math.max(this.fence, fence);
     this.#most = Math.max(this.#most, this.leases.size);
   }
@@ -169,6 +189,21 @@ export class Ledger {
     this.settings = { ...this.settings, capacity, headroom };
     this.version = version;
     this.#most = Math.max(capacity, this.leases.size);
+    this.mayReap = true;
+    this.#weighMinima();
+  }
+
+  share(group: string, share: Share): void {
+    this.shares.set(group, share);
+    const taken = [...this.leases.values(), ...this.tickets.values()].filter((each) => each.group === group);
+    this.groupMost.set(group, taken.length);
+    this.#weighMinima();
+  }
+
+  #weighMinima(): void {
+    const { capacity, headroom } = this.settings;
+    const minima = [...this.shares.values()].reduce((sum, { min }) => sum + min, 0);
+    this.areMinimaSure &&= minima <= capacity - headroom;
   }
 
   forgetAll(areFencesSafe: boolean): void {
@@ -179,6 +214,11 @@ export class Ledger {
     this.#most = this.settings.capacity;
     this.farewells.clear();
     this.vagueGroups.clear();
+    this.mayReap = false;
+    // What an operator has said of shares nobody brings back (stated).
+    this.shares = new Map(this.#codeShares);
+    this.groupMost.clear();
+    this.areMinimaSure = true;
     for (const [id, lease] of this.leases) this.forgotten.set(id, lease);
     this.leases.clear();
     this.tickets.clear();
@@ -199,8 +239,10 @@ export class Ledger {
       }
     }
     for (const id of earlier.leases.keys()) this.forgotten.delete(id);
-    const { leases, tickets, settings, version, control, pausedUntilMs, quietUntilMs } = earlier;
-    Object.assign(this, { leases, tickets, settings, version, control, pausedUntilMs, quietUntilMs });
+    const { leases, tickets, settings, version, control, pausedUntilMs, quietUntilMs, shares } = earlier;
+    Object.assign(this, { leases, tickets, settings, version, control, pausedUntilMs, quietUntilMs, shares });
+    this.mayReap ||= earlier.mayReap;
+    this.areMinimaSure &&= earlier.areMinimaSure;
     this.learnUntilMs = earlier.learnUntilMs;
     this.#most = Math.max(settings.capacity, leases.size);
     this.#formerMost = Math.max(this.#formerMost, earlier.#formerMost);

@@ -13,18 +13,32 @@ import type {
   SweepReply,
 } from '../../lib/registry/registry.ts';
 import type { Court } from './court.ts';
-import type { Ledger, PromisedLease, Ticket } from './ledger.ts';
+import type { Ledger, PromisedLease } from './ledger.ts';
+import { QueueLaws } from './queue-laws.ts';
+import { RateLaws } from './rate-laws.ts';
 import type { Execution } from './registry-server.ts';
 
 /** The registry counts whole milliseconds of its clock. */
 const ROUNDING_MS = 2;
 
-const UNPROMISED = { untilMs: 0, reliedUntilMs: 0, stepsMs: 0, backMs: 0, isOver: false } as const;
+const UNPROMISED = {
+  isBound: false,
+  untilMs: 0,
+  reliedUntilMs: 0,
+  stepsMs: 0,
+  backMs: 0,
+  isOver: false,
+} as const;
 
 /** What the database can say about a lease: a session is there, or one may still appear. */
 export type IsAlive = (leaseId: string) => boolean;
 
-type Item = { readonly id: string; readonly fence: number };
+interface Item {
+  readonly id: string;
+  readonly fence: number;
+  readonly session?: string;
+  readonly outcome?: string;
+}
 const NOTHING: Item = { id: '', fence: 0 };
 /** Whose a lease is that a census has found. */
 const NOBODY = '?';
@@ -40,16 +54,20 @@ export class RegistryLaws {
   readonly #isSmall: boolean;
   readonly #ledger: Ledger;
   readonly #court: Court;
+  readonly #queue: QueueLaws;
+  readonly #rate: RateLaws;
 
   constructor(ledger: Ledger, court: Court, isSmall: boolean) {
     this.#ledger = ledger;
     this.#court = court;
+    this.#queue = new QueueLaws(ledger, court);
+    this.#rate = new RateLaws(ledger, court);
     this.#isSmall = isSmall;
   }
 
-  readonly hear = ({ operation, args, reply }: Execution): void => {
+  readonly hear = ({ operation, args, reply, woken = [] }: Execution): void => {
     const [, holder] = args;
-    if (operation === 'grant') this.#grant(args[0] as GrantRequest, reply as GrantReply);
+    if (operation === 'grant') this.#grant(args[0] as GrantRequest, reply as GrantReply, woken);
     else if (operation === 'renew') this.#renew(String(holder), args[2] as RenewItem[], reply as RenewReply);
     else if (operation === 'park') this.#park(String(holder), args[2] as ParkItem[], reply as ParkReply);
     else if (operation === 'release') this.#gone(args[2] as Item[], reply as Words, 'released');
@@ -57,14 +75,23 @@ export class RegistryLaws {
     else if (operation === 'settle') this.#gone(args[2] as Item[], reply as Words, 'settled');
     else if (operation === 'adopt') this.#adopt(args, reply);
     else if (operation === 'operate') this.#operate(args[1] as Operation, reply as OperateReply);
-    else if (operation === 'wake') this.#wake(String(args[0]), overlapsOf(reply));
     else if (operation === 'configure') this.#configure(args[2] === true);
     else if (operation === 'sweep') this.#duties((reply as SweepReply).duties);
+    for (const id of woken) this.#wake(id, operation === 'operate', overlapsOf(reply));
   };
+
+  /** The registry's memory or its time is another one. */
+  reset(): void {
+    this.#rate.reset();
+  }
 
   #operate(operation: Operation, reply: OperateReply): void {
     const ledger = this.#ledger;
-    if (reply !== 'done' || operation.kind === 'observe' || operation.kind === 'share') return;
+    if (reply !== 'done' || operation.kind === 'observe') return;
+    if (operation.kind === 'share') {
+      ledger.share(operation.group, operation.share);
+      return;
+    }
     const next = ledger.version + 1;
     if (operation.kind === 'resize') {
       const { version = next } = operation;
@@ -73,9 +100,13 @@ export class RegistryLaws {
       return;
     }
     ledger.version = next;
-    if (operation.kind === 'resume') ledger.control = 'open';
-    else if (operation.kind === 'drain') ledger.control = 'draining';
-    else if (operation.kind === 'pause') {
+    if (operation.kind === 'resume') {
+      ledger.control = 'open';
+      this.#rate.connected();
+    } else if (operation.kind === 'drain') {
+      ledger.control = 'draining';
+      ledger.mayReap = true;
+    } else if (operation.kind === 'pause') {
       ledger.control = 'paused';
       const { forMs } = operation;
       ledger.pausedUntilMs = forMs > 0 ? ledger.nowMs + forMs * ledger.pace : Number.POSITIVE_INFINITY;
@@ -97,12 +128,15 @@ export class RegistryLaws {
   }
 
   /** A slot is offered: nothing may forbid grants, and the headroom is not for it. The same step may have overlapped afterwards. */
-  #wake(id: string, overlaps: number): void {
+  #wake(id: string, isOperation: boolean, overlaps: number): void {
     const ledger = this.#ledger;
     const ticket = ledger.tickets.get(id);
     if (ticket === undefined) return;
-    this.#allowed(`an offer to ${id}`);
     ticket.claimedAtMs = ledger.nowMs;
+    // It was made before the operator's word, or after it.
+    if (isOperation) return;
+    this.#allowed(`an offer to ${id}`);
+    if (this.#isSmall) this.#queue.maximum(ticket.group, id);
     const { capacity, headroom } = ledger.settings;
     const claims = [...ledger.tickets.values()].filter((each) => ledger.isClaimed(each)).length;
     const count = ledger.leases.size + claims - overlaps;
@@ -127,7 +161,7 @@ export class RegistryLaws {
     else this.#ledger.beginLearning();
   }
 
-  #grant(request: GrantRequest, reply: GrantReply): void {
+  #grant(request: GrantRequest, reply: GrantReply, woken: readonly string[]): void {
     const ledger = this.#ledger;
     ledger.beginLearning();
     const { leaseId: id } = request;
@@ -142,10 +176,10 @@ export class RegistryLaws {
       const lease = this.#ledger.leases.get(id);
       if (lease !== undefined) this.#lost(lease, reply.reason);
       ledger.tickets.delete(id);
-    } else if (reply.kind === 'granted') this.#granted(request, reply);
+    } else if (reply.kind === 'granted') this.#granted(request, reply, woken.includes(id));
   }
 
-  #granted(request: GrantRequest, reply: Granted): void {
+  #granted(request: GrantRequest, reply: Granted, isWoken: boolean): void {
     const ledger = this.#ledger;
     const { leaseId: id, holder } = request;
     const known = ledger.leases.get(id);
@@ -154,8 +188,9 @@ export class RegistryLaws {
       return;
     }
     const claim = ledger.tickets.get(id);
-    const mayBeClaimed = claim !== undefined && ledger.mayBeClaimed(claim);
-    if (reply.census === undefined && !mayBeClaimed) this.#order(request, reply);
+    const mayBeClaimed = isWoken || (claim !== undefined && ledger.mayBeClaimed(claim));
+    if (reply.census === undefined && !mayBeClaimed && this.#isSmall) this.#queue.order(request, reply);
+    if (this.#isSmall) this.#queue.minimum(reply.duties, request.group);
     ledger.tickets.delete(id);
     this.#duties(reply.duties);
     const { fence, isProbe, protectMs, connectAfterMs } = reply;
@@ -181,6 +216,8 @@ export class RegistryLaws {
     ledger.promise(lease, protectMs);
     ledger.leases.set(id, lease);
     ledger.grants += 1;
+    this.#rate.granted(id, connectFromMs);
+    if (this.#isSmall) this.#queue.maximum(group, id);
     this.#capacity(lease, reply.duties.length, mayBeClaimed);
   }
 
@@ -233,35 +270,6 @@ export class RegistryLaws {
     return [...leases.values()].find((lease) => lease !== but && isHeld(lease));
   }
 
-  /** Nobody barges: whoever takes room leaves as much for those before it, and a poll may be early by the capacity. */
-  #order({ leaseId, stamp, again }: GrantRequest, { duties, isProbe }: Granted): void {
-    const ledger = this.#ledger;
-    const ticket = ledger.tickets.get(leaseId);
-    if (ticket !== undefined && !this.#isSmall) return;
-    const { capacity, headroom } = ledger.settings;
-    const ownStamp = ticket?.stamp ?? (stamp > 0 ? stamp : Number.POSITIVE_INFINITY);
-    // A slot that is kept for somebody does not keep a probe from going beyond the count.
-    const ahead = this.#ahead(ownStamp, !isProbe);
-    const room = capacity - headroom - ledger.leases.size;
-    const soft = ticket !== undefined && room > 0 ? room + capacity : room;
-    // Over a duty only the best is served, past those for whom a slot is kept.
-    const allowed = Math.max(1, duties.length > 0 ? Math.max(soft, capacity - ledger.leases.size) : soft);
-    this.#court.judge(
-      'L9',
-      ahead < allowed,
-      () =>
-        `${leaseId} (stamp ${stamp}, again ${again}) was served before ${ahead} others, duties ${duties.length}`,
-    );
-  }
-
-  /** Tickets that are surely served before. */
-  #ahead(stamp: number, withClaims: boolean): number {
-    const ledger = this.#ledger;
-    const isAhead = (each: Ticket): boolean =>
-      each.stamp < stamp && ledger.isLive(each) && (withClaims || !ledger.mayBeClaimed(each));
-    return [...ledger.tickets.values()].filter(isAhead).length;
-  }
-
   #renew(holder: string, items: readonly RenewItem[], reply: RenewReply): void {
     const ledger = this.#ledger;
     if (items.some(({ again, session }) => again !== undefined && session !== undefined))
@@ -310,14 +318,23 @@ export class RegistryLaws {
     }
   }
 
-  #keeps({ id, fence }: Item, protectMs: number): void {
+  #keeps({ id, fence, session }: Item, protectMs: number): void {
     const lease = this.#find(id, fence);
     this.#court.judge(
       'L5',
       lease !== undefined && !lease.isOver,
       () => `${id} is over or unknown, and is held again`,
     );
-    if (lease !== undefined) this.#ledger.promise(lease, protectMs);
+    if (lease === undefined) return;
+    this.#ledger.promise(lease, protectMs);
+    this.#bound(lease, session);
+  }
+
+  /** The first word of a session says that the connect went well. */
+  #bound(lease: PromisedLease, session: string | undefined): void {
+    if (session === undefined || lease.isBound) return;
+    lease.isBound = true;
+    this.#rate.connected();
   }
 
   #lost({ id, fence }: Item, reason: string): void {
@@ -338,9 +355,12 @@ export class RegistryLaws {
   }
 
   #abandon(items: readonly Item[], words: Words): void {
-    for (const [at, { id }] of items.entries()) {
+    for (const [at, { id, session, outcome }] of items.entries()) {
       const lease = words[at] === 'abandoned' ? this.#ledger.leases.get(id) : undefined;
       if (lease === undefined) continue;
+      if (!lease.isOver) this.#bound(lease, session);
+      const isOver = this.#ledger.protectedUntilMs(lease) <= this.#ledger.nowMs;
+      if (!lease.isOver) this.#rate.ended(lease, outcome, isOver);
       lease.isOver = true;
       lease.untilMs = Math.min(lease.untilMs, this.#ledger.nowMs);
     }
@@ -348,13 +368,14 @@ export class RegistryLaws {
 
   /** Released or settled: from now on it does not count, so nothing of it may be there. */
   #gone(items: readonly Item[], words: Words, word: string): void {
-    for (const [at, { id }] of items.entries()) {
+    for (const [at, { id, outcome }] of items.entries()) {
       const isOwn = words[at] === word || !this.#ledger.leases.has(id);
       if (this.#ledger.isLearning && isOwn && !this.#ledger.tickets.has(id)) this.#ledger.farewells.add(id);
       if (words[at] !== word) continue;
       const lease = this.#ledger.leases.get(id);
       if (lease !== undefined) {
         this.#ledger.end(lease);
+        this.#rate.ended(lease, outcome, false);
         this.#court.judge(
           'L2',
           !this.isAlive(id),

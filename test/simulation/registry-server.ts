@@ -12,6 +12,8 @@ export interface Execution {
   readonly operation: string;
   readonly args: readonly unknown[];
   readonly reply: unknown;
+  /** To whom it has offered slots. */
+  readonly woken?: readonly string[];
 }
 
 /** Hears of every execution, in order, in the step in which it happens. */
@@ -112,10 +114,10 @@ export class RegistryServer {
     this.#log?.push({ atMs: this.#timeline.nowMs, wallMs: this.wallMs, operation, args });
     const reply = await this.call(operation, args);
     this.#trace.add(this.#timeline.nowMs, origin, operation, [args, reply]);
-    this.#witness({ operation, args, reply });
-    for (const { leaseId, ears } of this.#woken.splice(0)) {
+    const wakes = this.#woken.splice(0);
+    this.#witness({ operation, args, reply, woken: wakes.map(({ leaseId }) => leaseId) });
+    for (const { leaseId, ears } of wakes) {
       this.#trace.add(this.#timeline.nowMs, 'registry', 'wakes', leaseId);
-      this.#witness({ operation: 'wake', args: [leaseId], reply });
       for (const hear of ears) hear(leaseId);
     }
     return reply;
