@@ -110,8 +110,19 @@ export class Dispatch<Connection> {
       }
     }
     if (lease.isWanted && lease.loss === undefined && driver.isOpen) this.#drop(connection, 'yielded');
-    else if (this.#chores.isEmpty) this.#ready(connection);
-    else this.#background.add(this.#chores.work(driver, lease).then(() => this.#ready(connection)));
+    else if (!this.#chores.isEmpty)
+      this.#background.add(this.#chores.work(driver, lease).then(() => this.#ready(connection)));
+    else if (!this.#isTurnOver(connection, now)) this.#ready(connection);
+    else this.#background.add(this.#renewer.park([connection]).then(() => this.#ready(connection)));
+  }
+
+  /** A busy holder asks once a quantum whether somebody is to have its place, and awaits it: its next use would overtake the answer. */
+  #isTurnOver(connection: LeasedConnection<Connection>, now: Instant): boolean {
+    const { pressure, clock, config } = this.#holder;
+    const mayPark = pressure && (this.waiters.length > 0 || this.invocations === 0);
+    if (!mayPark || clock.elapsedMs(connection.turnSince, now) < config.quantumMs) return false;
+    connection.turnSince = now;
+    return connection.lease.remainingMs(now) > 0;
   }
 
   /** Ends a loan whose borrower may still have the client: then nobody else may get this connection. */
@@ -190,12 +201,9 @@ export class Dispatch<Connection> {
     const { lease } = connection;
     const { config, clock, pressure } = this.#holder;
     const now = clock.read();
+    if (lease.isWanted) return this.#drop(connection, 'yielded');
     if (this.waiters.length > 0 && lease.isUsable(config.dangerMarginMs, now)) {
       this.waiters.offer(this.#lend(connection, now));
-      return;
-    }
-    if (lease.isWanted) {
-      this.#drop(connection, 'yielded');
       return;
     }
     this.roster.move(connection, 'idle');

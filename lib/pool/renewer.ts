@@ -174,20 +174,28 @@ export class Renewer<Connection> {
       const reply = await registry.park(config.resource, id, items);
       this.#holder.hear(reply);
       await Promise.all(
-        page.map((connection, at) => this.#parked(connection, reply.outcomes[at] ?? UNKNOWN)),
+        page.map((connection, at) =>
+          this.#parked(connection, reply.outcomes[at] ?? UNKNOWN, items[at]?.turn),
+        ),
       );
     } catch (error) {
       events.emit('registryFailed', { operation: 'park', error });
     }
   }
 
-  async #parked(connection: LeasedConnection<Connection>, outcome: ParkOutcome): Promise<void> {
+  async #parked(
+    connection: LeasedConnection<Connection>,
+    outcome: ParkOutcome,
+    turn: number | undefined,
+  ): Promise<void> {
     // A registry without memory says so only to a renewal.
     if (outcome.kind === 'lost' && outcome.reason === 'unknown') await this.renew(connection);
     else if (outcome.kind === 'lost') this.#lose(connection, outcome.reason);
     else connection.lease.isBound = true;
     // Taken again meanwhile: its renewal takes the word back.
-    if (outcome.kind === 'yield' && connection.place === 'idle') this.#hooks.yielded(connection);
+    if (outcome.kind !== 'yield' || turn !== connection.lease.turn) return;
+    connection.lease.isWanted = true;
+    if (connection.place === 'idle') this.#hooks.yielded(connection);
   }
 
   #lose(connection: LeasedConnection<Connection>, reason: LossReason): 'lost' {

@@ -12,6 +12,8 @@ export interface LeasedConnection<Connection> {
   lastUsedAt: Instant;
   /** When it was last lent. */
   lentAt: Instant;
+  /** When its holder last asked whether the fleet wants its place. */
+  turnSince: Instant;
   /** Only `Roster.move` writes it. */
   place: Place;
 }

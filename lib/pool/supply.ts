@@ -109,7 +109,14 @@ export class Supply<Connection> {
       const opened = await openUnder(holder, driver, answer, { gate, signal: ask.signal, starting });
       if (opened.kind === 'open') {
         const now = clock.read();
-        connection = { lease, driver: opened.driver, lastUsedAt: now, lentAt: now, place: 'busy' };
+        connection = {
+          lease,
+          driver: opened.driver,
+          lastUsedAt: now,
+          lentAt: now,
+          turnSince: now,
+          place: 'busy',
+        };
         return connection;
       }
       if (opened.isReleasable) farewells.release(lease, opened.outcome);

@@ -104,6 +104,10 @@ export class Attempt implements Handshake, Socket {
       this.#decided();
       return;
     }
+    if (database.isLocked) {
+      this.#refuse('auth');
+      return;
+    }
     const backend = database.admit(this);
     this.#decided();
     if (backend === undefined) this.#toClient(() => this.#refused('refused'));

@@ -3,6 +3,8 @@ import type { Court } from './court.ts';
 import type { Ledger } from './ledger.ts';
 
 const ROUNDING_MS = 2;
+/** Of a connect that was put off by some seconds, on clocks that differ. */
+const EARLY_MS = 125;
 
 /** What the laws need to know of the database. */
 interface Scene {
@@ -41,6 +43,12 @@ export class DatabaseLaws {
       isAllowed,
       () => `a connect of ${timeoutMs} ms for ${leaseId} began with ${leftMs} ms protected`,
     );
+    const soonMs = (lease?.connectFromMs ?? 0) - this.#ledger.nowMs;
+    this.#court.judge(
+      'rate',
+      soonMs <= EARLY_MS,
+      () => `a connect for ${leaseId} began ${soonMs} ms too soon`,
+    );
     const isSecond = this.#scene.attempts.has(leaseId) || this.#scene.byLease.has(leaseId);
     this.#court.judge('L2', !isSecond, () => `a second connect for ${leaseId} while the first may succeed`);
     if (lease?.isProbe !== true) return;
@@ -67,7 +75,7 @@ export class DatabaseLaws {
     if (reason === undefined) {
       this.#court.judge(
         'L2',
-        this.#ledger.leases.has(leaseId),
+        this.#ledger.leases.has(leaseId) || this.#isBeforeLoss(leaseId),
         () => `a session of ${leaseId}, which does not count`,
       );
     } else this.excused.set(reason, (this.excused.get(reason) ?? 0) + 1);
@@ -95,21 +103,36 @@ export class DatabaseLaws {
     );
   }
 
+  /** A registry that has lost its memory grants nothing until it has been told of every session. */
+  learned(): void {
+    for (const backend of this.#scene.backends) {
+      const { leaseId } = backend.attempt;
+      if (backend.isEnding || this.#excuse(backend) !== undefined) continue;
+      const isCounted = this.#ledger.leases.has(leaseId);
+      this.#court.judge('census', isCounted, () => `the census has missed the session of ${leaseId}`);
+    }
+  }
+
+  /** Licensed by a memory that is lost, while the next one still learns. */
+  #isBeforeLoss(leaseId: string): boolean {
+    return this.#ledger.isLearning && this.#ledger.forgotten.has(leaseId);
+  }
+
   #count(): void {
-    const { capacity } = this.#ledger.settings;
+    const { mostOpen } = this.#ledger;
     const { size } = this.#scene.backends;
     this.peak = Math.max(this.peak, size);
-    if (size <= capacity) {
+    if (size <= mostOpen) {
       this.#court.judge('capacity', true, () => '');
       return;
     }
     const counted = [...this.#scene.backends].filter((backend) => this.#excuse(backend) === undefined);
-    const probes = counted.filter(
-      ({ attempt }) => this.#ledger.leases.get(attempt.leaseId)?.isProbe === true,
-    );
-    const allowed = capacity + Math.min(1, probes.length);
+    const leases = counted.map(({ attempt }) => this.#ledger.find(attempt.leaseId));
+    const probes = leases.filter((lease) => lease?.isProbe === true).length;
+    const censuses = leases.filter((lease) => lease?.isCensus === true).length;
+    const allowed = mostOpen + Math.min(1, probes) + Math.min(1, censuses);
     const says = (): string =>
-      `${counted.length} sessions, capacity ${capacity}: ${counted.map(({ attempt }) => attempt.leaseId).join(' ')}`;
+      `${counted.length} sessions, capacity ${mostOpen}: ${counted.map(({ attempt }) => attempt.leaseId).join(' ')}`;
     this.#court.judge('capacity', counted.length <= allowed, says);
   }
 
@@ -124,12 +147,11 @@ export class DatabaseLaws {
     return undefined;
   }
 
-  /** Where learning has ended by time, what a statement has kept alive beyond it is the stated residue. */
+  /** Learning that no census has ended ends by time: what a statement has kept alive beyond it is the stated residue. */
   #isResidue({ attempt, bornAtMs, idleMs, lastActiveMs, busyUntilMs }: Backend): boolean {
-    const { forgotten, leases, learnUntilMs, nowMs, isCounted } = this.#ledger;
+    const { forgotten, leases, learnUntilMs, nowMs } = this.#ledger;
     if (!forgotten.has(attempt.leaseId) || leases.has(attempt.leaseId)) return false;
-    if (nowMs < learnUntilMs) return true;
-    if (isCounted) return false;
+    if (nowMs < learnUntilMs || learnUntilMs === 0) return false;
     if (bornAtMs === nowMs) return true;
     return Math.max(lastActiveMs, busyUntilMs) + idleMs >= learnUntilMs;
   }

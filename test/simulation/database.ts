@@ -65,6 +65,8 @@ export class Database {
   downUntilMs = 0;
   /** Answers nobody until then; what is sent arrives after it. */
   silentUntilMs = 0;
+  /** Takes no password until then. */
+  lockedUntilMs = 0;
   statements = 0;
   refusals = 0;
   readonly #limit: number;
@@ -91,6 +93,10 @@ export class Database {
 
   get isDown(): boolean {
     return this.timeline.nowMs < this.downUntilMs;
+  }
+
+  get isLocked(): boolean {
+    return this.timeline.nowMs < this.lockedUntilMs;
   }
 
   get isSilent(): boolean {

@@ -1,6 +1,6 @@
 import type { SeededRandom } from '../support/seeded-random.ts';
 import type { Environment, Work } from './environment.ts';
-import { type FaultPlan, NO_FAULTS, type Plan } from './plan.ts';
+import { type FaultPlan, NO_FAULTS, ONE_GROUP, type Plan } from './plan.ts';
 import type { World } from './world.ts';
 
 /** Part of the capacity that is in use on average. */
@@ -34,6 +34,7 @@ export const dayPlan = (seed: number, capacity: number, seconds: number): Plan =
   registryTimeoutMs: 1_000,
   isNew: true,
   numbers: { capacity, max: 1 },
+  groups: ONE_GROUP,
   faults: faultsOf(seconds),
 });
 

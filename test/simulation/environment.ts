@@ -7,7 +7,7 @@ import type { Court } from './court.ts';
 import type { Database } from './database.ts';
 import { simDriver } from './driver.ts';
 import type { Machine } from './machine.ts';
-import type { PoolNumbers } from './plan.ts';
+import type { PlannedGroup, PoolNumbers } from './plan.ts';
 import type { SimClient } from './session.ts';
 import type { Trace } from './trace.ts';
 
@@ -34,6 +34,7 @@ export interface EnvironmentParts {
   readonly registry: Registry;
   readonly database: Database;
   readonly numbers: PoolNumbers;
+  readonly group: PlannedGroup;
   readonly court: Court;
   readonly trace: Trace;
   readonly tally: Tally;
@@ -143,10 +144,12 @@ export class Environment {
   }
 
   #makePool(): Pool<SimClient> {
-    const { machine, registry, database, numbers, trace, seed } = this.#parts;
+    const { machine, registry, database, numbers, group, trace, seed } = this.#parts;
     const pool = createPool({
       resource: RESOURCE,
       ...numbers,
+      group: group.name,
+      share: group.share,
       registry,
       driver: simDriver(database, machine),
       clock: machine,
@@ -172,7 +175,7 @@ const TOLD: ReadonlySet<string> = new Set([
 const ID_LENGTH = 16;
 
 /** Ids that say where they come from: a trace is read by people. */
-const randomOf = (name: string, random: SeededRandom): Random => {
+export const randomOf = (name: string, random: SeededRandom): Random => {
   let ids = 0;
   return {
     fraction: () => random.fraction(),

@@ -8,6 +8,8 @@ const SILENCE_MAX_MS = 3_000;
 const DOWN_MAX_MS = 2_500;
 const FORMER_MAX_MS = 4_000;
 const RESTORE_MAX_MS = 1_000;
+const LOCKOUT_MAX_MS = 3_000;
+const HALT_MAX_MS = 3_000;
 const STEP_MAX_MS = 3_000;
 
 /** Spreads the planned faults over the time under load. */
@@ -34,6 +36,9 @@ export const scheduleFaults = (world: World): void => {
   spread(faults.serverSteps, () => stepServer(world));
   spread(faults.wallSteps, () => stepWall(world));
   spread(faults.strays, () => stray(world));
+  spread(faults.lockouts, () => lockOut(world));
+  spread(faults.operations, () => operate(world));
+  spread(faults.sweeps, () => void world.sweep());
 };
 
 /** The moment at which a session is on its way, and its holder is not there any more. */
@@ -105,6 +110,7 @@ const amnesia = (world: World): void => {
   world.note('the registry forgets everything');
   world.registry.forget();
   world.ledger.forgetAll(!world.hasSteppedBack);
+  world.registryLaws.reset();
 };
 
 /** A failover to a replica that lacked the last writes. */
@@ -112,6 +118,39 @@ const restore = (world: World): void => {
   const lostMs = RESTORE_MAX_MS * world.random.fraction();
   world.note('the registry loses its last writes', { lostMs });
   void world.restore(world.timeline.nowMs - lostMs);
+};
+
+/** The password is wrong for a while. */
+const lockOut = (world: World): void => {
+  const ms = LOCKOUT_MAX_MS * world.random.fraction();
+  world.note('the database refuses every login', { ms });
+  world.database.lockedUntilMs = world.timeline.nowMs + ms;
+};
+
+/** An operator's word; what stops the fleet is taken back after a while. */
+const operate = (world: World): void => {
+  const { random, timeline, plan, ledger } = world;
+  const forMs = Math.round(HALT_MAX_MS * random.fraction());
+  const kind = random.pick(['pause', 'halt', 'drain', 'resize', 'late', 'reconnect', 'share'] as const);
+  if (kind === 'pause') void world.operate({ kind, forMs });
+  else if (kind === 'reconnect') void world.operate({ kind });
+  else if (kind === 'halt' || kind === 'drain') {
+    void world.operate(kind === 'drain' ? { kind } : { kind: 'pause', forMs: 0 });
+    timeline.after(forMs, () => void world.operate({ kind: 'resume' }));
+  } else if (kind === 'share') {
+    const { name, share } = random.pick(plan.groups);
+    void world.operate({
+      kind,
+      group: name,
+      share: { ...share, max: random.whole(Math.max(1, share.min), 4) },
+    });
+  } else {
+    const capacity = random.whole(1, 7);
+    const size = { capacity, headroom: random.whole(0, Math.floor(capacity / 2)) };
+    // A message that a newer one has overtaken.
+    const late = kind === 'late' ? { version: ledger.version } : {};
+    void world.operate({ kind: 'resize', ...size, ...late });
+  }
 };
 
 const restart = (world: World): void => {
@@ -148,7 +187,8 @@ const stepWall = (world: World): void => {
 
 /** A message of somebody who is not the holder, or not of this grant: it must change nothing (L4). */
 const stray = (world: World): void => {
-  const leases = [...world.ledger.leases.values()];
+  // What a census has found belongs to whoever knows its id and fence.
+  const leases = [...world.ledger.leases.values()].filter(({ holder }) => holder !== '?');
   if (leases.length === 0) return;
   const { id, fence, holder } = world.random.pick(leases);
   const isOther = world.random.chance(0.5);

@@ -25,6 +25,9 @@ export interface RunResult {
 /** The longest pause of the failure backoff that the planned outages can lead to, and the longest between two probes. */
 const BACKOFF_MS = 10_000;
 const PROBE_MS = 8_000;
+/** Connects that everybody's turn may take, with what has failed before. */
+const CONNECTS = 40;
+const SETTLE_MS = 100;
 const ROUND_MS = 250;
 const NEWCOMER = 0.2;
 const LONG_FACTOR = 1.5;
@@ -96,6 +99,8 @@ class FleetRun {
       () => this.#everyPoolCloses(),
     ];
     if (!world.timeline.isOver()) world.calm();
+    // What had failed before is heard now.
+    await world.timeline.runUntil(world.timeline.nowMs + SETTLE_MS);
     for (const phase of phases) {
       // After a broken law the trace shall end with it.
       if (world.timeline.isOver()) return;
@@ -154,8 +159,10 @@ class FleetRun {
 
   /** What a dead holder, a forgetful registry and the failures of a bad time can cost together, at most. */
   get #boundMs(): number {
-    const { protectMs, idleMs, connectBoundMs, dutyMs } = this.#world.settings;
-    return 2 * (protectMs + idleMs + connectBoundMs + dutyMs) + this.#longestMs + BACKOFF_MS + PROBE_MS;
+    const { protectMs, idleMs, connectBoundMs, dutyMs, connectsPerSecond } = this.#world.settings;
+    const timesMs = 2 * (protectMs + idleMs + connectBoundMs + dutyMs) + this.#longestMs;
+    const spacedMs = connectsPerSecond > 0 ? (CONNECTS * 1_000) / connectsPerSecond : 0;
+    return timesMs + spacedMs + BACKOFF_MS + PROBE_MS;
   }
 
   async #everybodyIsServed(): Promise<void> {
@@ -195,7 +202,8 @@ class FleetRun {
     const { timeline, court } = world;
     const since = timeline.nowMs;
     const boundMs = this.#boundMs;
-    const isMatched = (): boolean => world.unmatched.leases.length === 0;
+    const isMatched = (): boolean =>
+      world.unmatched.leases.length === 0 && world.ledger.leases.size <= world.ledger.settings.capacity;
     while (!isMatched() && !timeline.isOver() && timeline.nowMs < since + boundMs) {
       // What was bound to a server that is no more is settled only under a lease that was granted later.
       const isNew = this.#random.chance(NEWCOMER);
@@ -206,6 +214,12 @@ class FleetRun {
     this.#calmLostMs = timeline.nowMs - since;
     if (timeline.isOver()) return;
     court.judge('slots', isMatched(), () => `counted without a session: ${world.unmatched.leases.join(' ')}`);
+    const { leases, settings } = world.ledger;
+    court.judge(
+      'debt',
+      leases.size <= settings.capacity,
+      () => `${leases.size} still count where ${settings.capacity} may`,
+    );
   }
 
   async #everyPoolCloses(): Promise<void> {

@@ -1,16 +1,24 @@
-import type { LeaseRef, ResourceSettings } from '../../lib/core/lease.ts';
+import type { Control, InForce, LeaseRef, ResourceSettings, Share } from '../../lib/core/lease.ts';
+import { LIMITS } from '../../lib/core/limits.ts';
 import type { Timeline } from './timeline.ts';
 
 /** A lease as the registry's own answers have promised it. */
 export interface PromisedLease {
   readonly id: string;
   readonly fence: number;
-  readonly holder: string;
+  holder: string;
+  group: string;
   readonly isProbe: boolean;
+  /** Granted to make the census of a registry without memory. */
+  readonly isCensus: boolean;
+  /** True time before which its connect may not start. */
+  readonly connectFromMs: number;
   /** True time up to which the registry has promised to leave it alone. */
   untilMs: number;
   /** True time up to which its holder may rely on it: the same, unless the registry has lost the promise. */
   reliedUntilMs: number;
+  /** The registry knows its session. */
+  isBound: boolean;
   /** Forward steps of the server's clock before that promise. */
   stepsMs: number;
   /** Backward steps before it. */
@@ -21,21 +29,23 @@ export interface PromisedLease {
 
 export interface Ticket {
   readonly stamp: number;
-  /** A slot may be kept for it. */
-  readonly listens: boolean;
+  readonly group: string;
+  /** True time at which a slot was kept for it last. */
+  claimedAtMs?: number;
   readonly seenAtMs: number;
   readonly stepsMs: number;
 }
-
-/** A lease before its first promise. */
-export const UNPROMISED = { untilMs: 0, reliedUntilMs: 0, stepsMs: 0, backMs: 0, isOver: false } as const;
 
 /**
  * What the registry has promised, kept from its answers alone, in true time. A lease counts from its grant until `released` or
  * `settled`: expiry and revocation do not end it.
  */
 export class Ledger {
-  readonly settings: ResourceSettings;
+  /** What is in force; it starts as the code says. */
+  settings: ResourceSettings;
+  version = 0;
+  control: Control = 'open';
+  pausedUntilMs = Number.POSITIVE_INFINITY;
   leases = new Map<string, PromisedLease>();
   /** What the registry has forgotten; their holders may still rely on it. */
   readonly forgotten = new Map<string, PromisedLease>();
@@ -51,24 +61,63 @@ export class Ledger {
   grants = 0;
   /** Infinity: nobody has asked yet. */
   learnUntilMs = Number.POSITIVE_INFINITY;
-  /** A census has ended the learning: nothing that was open then is unknown. */
-  isCounted = false;
-  /** What holders gave back while the registry learned: no census brings it back. */
+  /** No census before it. */
+  quietUntilMs = Number.POSITIVE_INFINITY;
+  /** Leases that ended while the registry learned: nothing brings them back. */
   readonly farewells = new Set<string>();
+  /** What each group is entitled to. */
+  shares: Map<string, Share>;
+  /** What a smaller maximum has found. */
+  readonly groupMost = new Map<string, number>();
+  /** The minima have always had room, so each is in force. */
+  areMinimaSure = true;
+  /** The registry may have revoked of its own accord, in a drain or a debt. */
+  mayReap = false;
+  /** Groups whose leases came back without their share. */
+  readonly vagueGroups = new Set<string>();
   /** Grants that the server lost with a part of its memory: each may stand for one connection too many (stated). */
   readonly lost = new Set<string>();
   /** True ms for one ms of the server's clock. */
   readonly pace: number;
   readonly #timeline: Pick<Timeline, 'nowMs'>;
+  readonly #code: ResourceSettings;
+  /** The most that may count: the capacity, or what a smaller one has found. */
+  #most: number;
+  /** The same, in the memory that was lost. */
+  #formerMost = 0;
 
-  constructor(timeline: Pick<Timeline, 'nowMs'>, settings: ResourceSettings, rate: number) {
+  readonly #codeShares: ReadonlyMap<string, Share>;
+
+  constructor(
+    timeline: Pick<Timeline, 'nowMs'>,
+    settings: ResourceSettings,
+    rate: number,
+    shares: ReadonlyMap<string, Share>,
+  ) {
     this.#timeline = timeline;
     this.settings = settings;
+    this.#code = settings;
+    this.#codeShares = shares;
+    this.shares = new Map(shares);
+    this.#most = settings.capacity;
     this.pace = 1 / rate;
   }
 
   get nowMs(): number {
     return this.#timeline.nowMs;
+  }
+
+  get isLearning(): boolean {
+    return this.nowMs < this.learnUntilMs;
+  }
+
+  /** Sessions that may be open, a probe and a census aside. */
+  get mostOpen(): number {
+    return this.isLearning ? Math.max(this.#most, this.#formerMost) : this.#most;
+  }
+
+  get most(): number {
+    return this.#most;
   }
 
   find(id: string): PromisedLease | undefined {
@@ -84,6 +133,7 @@ export class Ledger {
 
   end(lease: PromisedLease): void {
     this.leases.delete(lease.id);
+    this.#most = Math.max(this.settings.capacity, Math.min(this.#most, this.leases.size));
     if (this.stepsMs > lease.stepsMs) this.shortened.add(lease.id);
   }
 
@@ -95,17 +145,85 @@ export class Ledger {
   /** The first contact after amnesia: learning begins. */
   beginLearning(): void {
     if (this.learnUntilMs !== Number.POSITIVE_INFINITY) return;
-    const { protectMs, idleMs, connectBoundMs } = this.settings;
-    this.isCounted = false;
-    this.farewells.clear();
+    const { protectMs, idleMs, connectBoundMs, connectsPerSecond, dutyMs } = this.settings;
+    const putOffMs = connectsPerSecond > 0 ? LIMITS.connectAfterMaxMs : 0;
     this.learnUntilMs = this.nowMs + (protectMs + idleMs + connectBoundMs) * this.pace;
+    this.quietUntilMs = this.nowMs + Math.max(connectBoundMs + putOffMs, dutyMs) * this.pace;
+  }
+
+  /** A census, or the operator's word. */
+  endLearning(): void {
+    if (this.isLearning) this.learnUntilMs = 0;
+    this.farewells.clear();
+  }
+
+  /** A lease is known again: its holder or a census has brought it. */
+  comesBack({ id, fence }: LeaseRef, holder: string, group: string): void {
+    const former = this.forgotten.get(id);
+    const known = former?.fence === fence ? former : undefined;
+    const rest = { isProbe: false, isCensus: false, connectFromMs: 0, reliedUntilMs: 0 };
+    const blank = { isBound: true, untilMs: 0, stepsMs: 0, backMs: 0, isOver: false };
+    const lease: PromisedLease = { id, fence, ...rest, ...known, ...blank, holder, group };
+    const { reliedUntilMs } = lease;
+    this.promise(lease, this.settings.protectMs);
+    lease.reliedUntilMs = Math.max(lease.reliedUntilMs, reliedUntilMs);
+    this.leases.set(id, lease);
+    this.forgotten.delete(id);
+    this.vagueGroups.add(group);
+    this.mayReap ||= this.leases.size > this.settings.capacity;
+    this.fence = Math.max(this.fence, fence);
+    this.#most = Math.max(this.#most, this.leases.size);
+  }
+
+  /** What an operator had changed comes back, too. */
+  bringBack(inForce: InForce | undefined): void {
+    if (inForce === undefined || inForce.version <= this.version) return;
+    this.resize(inForce.settings, inForce.version);
+    this.control = inForce.control;
+    const { pausedForMs } = inForce;
+    this.pausedUntilMs = pausedForMs > 0 ? this.nowMs + pausedForMs * this.pace : Number.POSITIVE_INFINITY;
+  }
+
+  resize(change: Pick<ResourceSettings, 'capacity' | 'headroom'>, version: number): void {
+    const { capacity, headroom } = change;
+    this.settings = { ...this.settings, capacity, headroom };
+    this.version = version;
+    this.#most = Math.max(capacity, this.leases.size);
+    this.mayReap = true;
+    this.#weighMinima();
+  }
+
+  share(group: string, share: Share): void {
+    this.shares.set(group, share);
+    const taken = [...this.leases.values(), ...this.tickets.values()].filter((each) => each.group === group);
+    this.groupMost.set(group, taken.length);
+    this.#weighMinima();
+  }
+
+  #weighMinima(): void {
+    const { capacity, headroom } = this.settings;
+    const minima = [...this.shares.values()].reduce((sum, { min }) => sum + min, 0);
+    this.areMinimaSure &&= minima <= capacity - headroom;
   }
 
   forgetAll(areFencesSafe: boolean): void {
+    this.#formerMost = this.mostOpen;
+    this.settings = this.#code;
+    this.version = 0;
+    this.control = 'open';
+    this.#most = this.settings.capacity;
+    this.farewells.clear();
+    this.vagueGroups.clear();
+    this.mayReap = false;
+    // What an operator has said of shares nobody brings back (stated).
+    this.shares = new Map(this.#codeShares);
+    this.groupMost.clear();
+    this.areMinimaSure = true;
     for (const [id, lease] of this.leases) this.forgotten.set(id, lease);
     this.leases.clear();
     this.tickets.clear();
     this.learnUntilMs = Number.POSITIVE_INFINITY;
+    this.quietUntilMs = Number.POSITIVE_INFINITY;
     // Fences go on from the clock: set back before, it starts below (stated).
     if (!areFencesSafe) this.fence = 0;
   }
@@ -120,33 +238,17 @@ export class Ledger {
         this.lost.add(id);
       }
     }
-    this.leases = earlier.leases;
-    this.tickets = earlier.tickets;
-    if (earlier.learnUntilMs === Number.POSITIVE_INFINITY) this.learnUntilMs = earlier.learnUntilMs;
-  }
-
-  /** A holder, or a census, has told a registry without memory of a lease: it counts again. */
-  takeBack({ id, fence }: LeaseRef): void {
-    if (this.leases.has(id) || this.farewells.has(id)) return;
-    const lease = this.forgotten.get(id) ?? { id, fence, holder: '?', isProbe: false, ...UNPROMISED };
-    const reliedUntilMs = lease.reliedUntilMs;
-    this.forgotten.delete(id);
-    this.leases.set(id, lease);
-    this.fence = Math.max(this.fence, fence);
-    lease.isOver = false;
-    this.promise(lease, this.settings.protectMs);
-    lease.reliedUntilMs = Math.max(reliedUntilMs, lease.reliedUntilMs);
-  }
-
-  bidFarewell(id: string): void {
-    if (this.learnUntilMs !== Number.POSITIVE_INFINITY && this.nowMs < this.learnUntilMs)
-      this.farewells.add(id);
-  }
-
-  endLearning(): void {
+    for (const id of earlier.leases.keys()) this.forgotten.delete(id);
+    const { leases, tickets, settings, version, control, pausedUntilMs, quietUntilMs, shares } = earlier;
+    Object.assign(this, { leases, tickets, settings, version, control, pausedUntilMs, quietUntilMs, shares });
+    this.mayReap ||= earlier.mayReap;
+    this.areMinimaSure &&= earlier.areMinimaSure;
+    this.learnUntilMs = earlier.learnUntilMs;
+    this.#most = Math.max(settings.capacity, leases.size);
+    this.#formerMost = Math.max(this.#formerMost, earlier.#formerMost);
     this.farewells.clear();
-    this.learnUntilMs = 0;
-    this.isCounted = true;
+    for (const id of earlier.farewells) this.farewells.add(id);
+    for (const group of earlier.vagueGroups) this.vagueGroups.add(group);
   }
 
   step(ms: number): void {
@@ -154,18 +256,26 @@ export class Ledger {
     this.backMs += Math.max(0, -trueMs);
     this.stepsMs += Math.max(0, trueMs);
     this.learnUntilMs -= Math.max(0, trueMs);
+    this.quietUntilMs -= Math.max(0, trueMs);
+    this.pausedUntilMs -= Math.max(0, trueMs);
   }
 
-  /** Tickets whose callers are surely alive for the registry, with a better claim than `stamp`. */
-  liveAhead(stamp: number, limit: number): number {
-    let count = 0;
-    for (const [id, ticket] of this.tickets) {
-      const deadMs = ticket.seenAtMs + (this.settings.ticketLivenessMs - 2) * this.pace;
-      if (deadMs - (this.stepsMs - ticket.stepsMs) <= this.nowMs) this.tickets.delete(id);
-      // Who listens may have a slot that is kept for him, which nobody else is told.
-      else if (ticket.stamp < stamp && !ticket.listens) count += 1;
-      if (count >= limit) break;
-    }
-    return count;
+  /** Surely alive for the registry. */
+  isLive(ticket: Ticket): boolean {
+    const deadMs = ticket.seenAtMs + (this.settings.ticketLivenessMs - 2) * this.pace;
+    return deadMs - (this.stepsMs - ticket.stepsMs) > this.nowMs;
+  }
+
+  /** A slot is surely kept for it. */
+  isClaimed(ticket: Ticket): boolean {
+    if (ticket.claimedAtMs === undefined) return false;
+    const overMs = ticket.claimedAtMs + (this.settings.claimMs - 2) * this.pace;
+    return this.isLive(ticket) && overMs - this.stepsMs > this.nowMs;
+  }
+
+  /** A slot may be kept for it. */
+  mayBeClaimed({ claimedAtMs }: Ticket): boolean {
+    if (claimedAtMs === undefined) return false;
+    return claimedAtMs + (this.settings.claimMs + 2) * this.pace + this.backMs >= this.nowMs;
   }
 }

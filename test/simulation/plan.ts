@@ -1,10 +1,11 @@
 import type { ConfigInput } from '../../lib/core/config.ts';
+import { DEFAULT_SHARE, type Share } from '../../lib/core/lease.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { CALM_DATABASE, type DatabaseFaults } from './database.ts';
 import { CALM_NETWORK, type NetworkFaults } from './network.ts';
 
 /** Numbers that every pool of the fleet is created with; the rest are the defaults. */
-export type PoolNumbers = Omit<ConfigInput, 'resource' | 'group'>;
+export type PoolNumbers = Omit<ConfigInput, 'resource' | 'group' | 'share'>;
 
 /** What goes wrong, and how often; counts are for the whole run. */
 export interface FaultPlan {
@@ -27,8 +28,18 @@ export interface FaultPlan {
   readonly serverSteps: number;
   readonly wallSteps: number;
   readonly strays: number;
+  /** Times in which the database refuses every login. */
+  readonly lockouts: number;
+  /** Pauses, drains, other sizes and shares, all by an operator. */
+  readonly operations: number;
+  readonly sweeps: number;
   /** Clocks are wrong by up to this part. */
   readonly drift: number;
+}
+
+export interface PlannedGroup {
+  readonly name: string;
+  readonly share: Share;
 }
 
 export interface Plan {
@@ -38,6 +49,8 @@ export interface Plan {
   /** The operator has said that no session is open. */
   readonly isNew: boolean;
   readonly numbers: PoolNumbers;
+  /** What kinds of consumers there are; at least one. */
+  readonly groups: readonly PlannedGroup[];
   readonly faults: FaultPlan;
 }
 
@@ -52,6 +65,8 @@ export interface SmallPlan extends Plan {
   readonly freezesBetween: boolean;
   readonly concurrency: number;
 }
+
+export const ONE_GROUP: readonly PlannedGroup[] = [{ name: 'default', share: DEFAULT_SHARE }];
 
 export const NO_FAULTS: FaultPlan = {
   network: CALM_NETWORK,
@@ -71,6 +86,9 @@ export const NO_FAULTS: FaultPlan = {
   serverSteps: 0,
   wallSteps: 0,
   strays: 0,
+  lockouts: 0,
+  operations: 0,
+  sweeps: 0,
   drift: 0,
 };
 
@@ -90,6 +108,7 @@ export const planOf = (seed: number): SmallPlan => {
     registryTimeoutMs: random.whole(100, 800),
     isNew: random.chance(0.85),
     numbers,
+    groups: groupsOf(random, numbers),
     faults: faultsOf(random),
   };
 };
@@ -110,7 +129,24 @@ const numbersOf = (random: SeededRandom): PoolNumbers => {
     acquireTimeoutMs: random.pick([300, 1_500, 5_000, 10_000]),
     checkAfterIdleMs: random.pick([0, 500, 5_000]),
     operationTimeoutMs: random.whole(60, 600),
+    claimMs: random.pick([100, 500, 1_000]),
+    ...(random.chance(0.25) && {
+      connectsPerSecond: random.pick([2, 5, 20]),
+      connectBurst: random.whole(1, 4),
+    }),
   };
+};
+
+/** Up to three groups; their minima have room. */
+const groupsOf = (random: SeededRandom, { capacity, headroom = 0 }: PoolNumbers): readonly PlannedGroup[] => {
+  if (random.chance(0.5)) return ONE_GROUP;
+  let left = capacity - headroom;
+  return ['a', 'b', 'c'].slice(0, random.whole(2, 3)).map((name) => {
+    const min = random.chance(0.5) ? random.whole(0, left) : 0;
+    left -= min;
+    const max = random.chance(0.5) ? DEFAULT_SHARE.max : random.whole(Math.max(1, min), capacity);
+    return { name, share: { min, max, priority: random.whole(0, 1) } };
+  });
 };
 
 const faultsOf = (random: SeededRandom): FaultPlan => {
@@ -152,6 +188,9 @@ const faultsOf = (random: SeededRandom): FaultPlan => {
     // Both clocks of a frozen machine wrong at once is more than anybody can see through.
     wallSteps: doesMonotonicStop ? 0 : some(3, 0.3),
     strays: some(3, 0.2),
+    lockouts: some(2, 0.15),
+    operations: some(5, 0.35),
+    sweeps: some(4, 0.25),
     drift: rate(0.01, 0.4),
   };
 };

@@ -1,81 +1,185 @@
-import type { Duty, SessionFound } from '../../lib/core/duty.ts';
 import type {
+  CensusDuty,
+  Duty,
   GrantReply,
   GrantRequest,
+  OperateReply,
+  Operation,
   ParkItem,
   ParkReply,
   RenewItem,
   RenewReply,
+  SessionFound,
   SweepReply,
 } from '../../lib/registry/registry.ts';
 import type { Court } from './court.ts';
-import { type Ledger, type PromisedLease, UNPROMISED } from './ledger.ts';
+import type { Ledger, PromisedLease } from './ledger.ts';
+import { QueueLaws } from './queue-laws.ts';
+import { RateLaws } from './rate-laws.ts';
 import type { Execution } from './registry-server.ts';
 
 /** The registry counts whole milliseconds of its clock. */
 const ROUNDING_MS = 2;
 
+const UNPROMISED = {
+  isBound: false,
+  untilMs: 0,
+  reliedUntilMs: 0,
+  stepsMs: 0,
+  backMs: 0,
+  isOver: false,
+} as const;
+
 /** What the database can say about a lease: a session is there, or one may still appear. */
 export type IsAlive = (leaseId: string) => boolean;
 
+interface Item {
+  readonly id: string;
+  readonly fence: number;
+  readonly session?: string;
+  readonly outcome?: string;
+}
+const NOTHING: Item = { id: '', fence: 0 };
+/** Whose a lease is that a census has found. */
+const NOBODY = '?';
 type Granted = Extract<GrantReply, { kind: 'granted' }>;
-type Item = { readonly id: string; readonly fence: number };
-const NOBODY: Item = { id: '', fence: 0 };
 type Words = readonly string[];
 
 /** Reads what the registry answers, and holds it to the laws. Operations that it does not know promise nothing to it. */
 export class RegistryLaws {
   isAlive: IsAlive = () => false;
+  /** A census has ended the learning. */
+  whenLearned: () => void = () => undefined;
   /** Where the order of many waiters can be counted. */
   readonly #isSmall: boolean;
   readonly #ledger: Ledger;
   readonly #court: Court;
+  readonly #queue: QueueLaws;
+  readonly #rate: RateLaws;
 
   constructor(ledger: Ledger, court: Court, isSmall: boolean) {
     this.#ledger = ledger;
     this.#court = court;
+    this.#queue = new QueueLaws(ledger, court);
+    this.#rate = new RateLaws(ledger, court);
     this.#isSmall = isSmall;
   }
 
-  readonly hear = ({ operation, args, reply }: Execution): void => {
-    if (operation === 'grant') this.#grant(args[0] as GrantRequest, reply as GrantReply);
-    else if (operation === 'renew') this.#renew(args[2] as RenewItem[], reply as RenewReply);
-    else if (operation === 'park') this.#park(args[2] as ParkItem[], reply as ParkReply);
+  readonly hear = ({ operation, args, reply, woken = [] }: Execution): void => {
+    const [, holder] = args;
+    if (operation === 'grant') this.#grant(args[0] as GrantRequest, reply as GrantReply, woken);
+    else if (operation === 'renew') this.#renew(String(holder), args[2] as RenewItem[], reply as RenewReply);
+    else if (operation === 'park') this.#park(String(holder), args[2] as ParkItem[], reply as ParkReply);
     else if (operation === 'release') this.#gone(args[2] as Item[], reply as Words, 'released');
     else if (operation === 'abandon') this.#abandon(args[2] as Item[], reply as Words);
     else if (operation === 'settle') this.#gone(args[2] as Item[], reply as Words, 'settled');
+    else if (operation === 'adopt') this.#adopt(args, reply);
+    else if (operation === 'operate') this.#operate(args[1] as Operation, reply as OperateReply);
     else if (operation === 'configure') this.#configure(args[2] === true);
-    else if (operation === 'adopt' && reply === 'adopted') this.#adopted(args[2] as SessionFound[], args[3]);
     else if (operation === 'sweep') this.#duties((reply as SweepReply).duties);
+    for (const id of woken) this.#wake(id, operation === 'operate', overlapsOf(reply));
   };
 
-  #adopted(sessions: readonly SessionFound[], last: unknown): void {
-    for (const session of sessions) this.#ledger.takeBack(session);
-    if (last !== undefined) this.#ledger.endLearning();
+  /** The registry's memory or its time is another one. */
+  reset(): void {
+    this.#rate.reset();
+  }
+
+  #operate(operation: Operation, reply: OperateReply): void {
+    const ledger = this.#ledger;
+    if (reply !== 'done' || operation.kind === 'observe') return;
+    if (operation.kind === 'share') {
+      ledger.share(operation.group, operation.share);
+      return;
+    }
+    const next = ledger.version + 1;
+    if (operation.kind === 'resize') {
+      const { version = next } = operation;
+      this.#court.judge('version', version >= next, () => `version ${version} replaced ${ledger.version}`);
+      ledger.resize(operation, version);
+      return;
+    }
+    ledger.version = next;
+    if (operation.kind === 'resume') {
+      ledger.control = 'open';
+      this.#rate.connected();
+    } else if (operation.kind === 'drain') {
+      ledger.control = 'draining';
+      ledger.mayReap = true;
+    } else if (operation.kind === 'pause') {
+      ledger.control = 'paused';
+      const { forMs } = operation;
+      ledger.pausedUntilMs = forMs > 0 ? ledger.nowMs + forMs * ledger.pace : Number.POSITIVE_INFINITY;
+    }
+  }
+
+  /** What a census tells: what the registry does not know becomes a lease of nobody. */
+  #adopt([, duty, sessions, last]: readonly unknown[], reply: unknown): void {
+    const ledger = this.#ledger;
+    if (reply !== 'adopted') return;
+    for (const found of sessions as readonly SessionFound[]) {
+      const isKnown = ledger.leases.has(found.id) || ledger.farewells.has(found.id);
+      if (!isKnown) ledger.comesBack(found, NOBODY, 'unknown');
+    }
+    if (last === undefined) return;
+    const isCensus = ledger.isLearning && (duty as CensusDuty).token > 0;
+    ledger.endLearning();
+    if (isCensus) this.whenLearned();
+  }
+
+  /** A slot is offered: nothing may forbid grants, and the headroom is not for it. The same step may have overlapped afterwards. */
+  #wake(id: string, isOperation: boolean, overlaps: number): void {
+    const ledger = this.#ledger;
+    const ticket = ledger.tickets.get(id);
+    if (ticket === undefined) return;
+    ticket.claimedAtMs = ledger.nowMs;
+    // It was made before the operator's word, or after it.
+    if (isOperation) return;
+    this.#allowed(`an offer to ${id}`);
+    if (this.#isSmall) this.#queue.maximum(ticket.group, id);
+    const { capacity, headroom } = ledger.settings;
+    const claims = [...ledger.tickets.values()].filter((each) => ledger.isClaimed(each)).length;
+    const count = ledger.leases.size + claims - overlaps;
+    this.#court.judge(
+      'headroom',
+      count <= capacity - headroom,
+      () => `${id} was offered number ${count} of ${capacity}, headroom ${headroom}`,
+    );
+  }
+
+  /** Nothing forbids it. */
+  #allowed(what: string): void {
+    const { nowMs, control, pausedUntilMs, stepsMs, learnUntilMs } = this.#ledger;
+    this.#court.judge('L13', nowMs + ROUNDING_MS >= learnUntilMs, () => `${what} while learning`);
+    this.#court.judge('control', control !== 'draining', () => `${what} while draining`);
+    const isPaused = control === 'paused' && nowMs + ROUNDING_MS < pausedUntilMs;
+    this.#court.judge('control', !isPaused, () => `${what} while paused (${stepsMs})`);
   }
 
   #configure(isNew: boolean): void {
-    if (isNew) this.#ledger.learnUntilMs = 0;
+    if (isNew) this.#ledger.endLearning();
     else this.#ledger.beginLearning();
   }
 
-  #grant(request: GrantRequest, reply: GrantReply): void {
+  #grant(request: GrantRequest, reply: GrantReply, woken: readonly string[]): void {
     const ledger = this.#ledger;
     ledger.beginLearning();
     const { leaseId: id } = request;
     if (reply.kind === 'queued') {
-      const { listens = false } = request;
       const { nowMs: seenAtMs, stepsMs } = ledger;
-      ledger.tickets.set(id, { stamp: reply.stamp, listens, seenAtMs, stepsMs });
-    } else if (reply.kind === 'lost') {
+      const claimedAtMs = ledger.tickets.get(id)?.claimedAtMs;
+      const { group } = request;
+      const claim = claimedAtMs === undefined ? {} : { claimedAtMs };
+      ledger.tickets.set(id, { stamp: reply.stamp, group, seenAtMs, stepsMs, ...claim });
+    } else if (reply.kind === 'denied') ledger.tickets.delete(id);
+    else if (reply.kind === 'lost') {
       const lease = this.#ledger.leases.get(id);
       if (lease !== undefined) this.#lost(lease, reply.reason);
       ledger.tickets.delete(id);
-    } else if (reply.kind === 'denied') ledger.tickets.delete(id);
-    else this.#granted(request, reply);
+    } else if (reply.kind === 'granted') this.#granted(request, reply, woken.includes(id));
   }
 
-  #granted(request: GrantRequest, reply: Granted): void {
+  #granted(request: GrantRequest, reply: Granted, isWoken: boolean): void {
     const ledger = this.#ledger;
     const { leaseId: id, holder } = request;
     const known = ledger.leases.get(id);
@@ -83,22 +187,38 @@ export class RegistryLaws {
       this.#repeated(known, reply);
       return;
     }
-    if (reply.census === undefined) this.#order(request, reply.duties.length);
-    const canClaim = ledger.tickets.get(id)?.listens === true;
+    const claim = ledger.tickets.get(id);
+    const mayBeClaimed = isWoken || (claim !== undefined && ledger.mayBeClaimed(claim));
+    if (reply.census === undefined && !mayBeClaimed && this.#isSmall) this.#queue.order(request, reply);
+    if (this.#isSmall) this.#queue.minimum(reply.duties, request.group);
     ledger.tickets.delete(id);
     this.#duties(reply.duties);
-    const { fence, isProbe } = reply;
+    const { fence, isProbe, protectMs, connectAfterMs } = reply;
     this.#court.judge(
       'L7',
       fence > ledger.fence,
       () => `fence ${fence} of ${id} is not above ${ledger.fence}`,
     );
     ledger.fence = Math.max(fence, ledger.fence);
-    const lease: PromisedLease = { id, fence, holder, isProbe, ...UNPROMISED };
-    ledger.promise(lease, reply.protectMs);
+    const isCensus = reply.census !== undefined;
+    const connectFromMs = ledger.nowMs + connectAfterMs * ledger.pace;
+    const { group } = request;
+    const lease: PromisedLease = {
+      id,
+      fence,
+      holder,
+      group,
+      isProbe,
+      isCensus,
+      connectFromMs,
+      ...UNPROMISED,
+    };
+    ledger.promise(lease, protectMs);
     ledger.leases.set(id, lease);
     ledger.grants += 1;
-    this.#capacity(lease, reply, canClaim);
+    this.#rate.granted(id, connectFromMs);
+    if (this.#isSmall) this.#queue.maximum(group, id);
+    this.#capacity(lease, reply.duties.length, mayBeClaimed);
   }
 
   /** One effect, and the protection that remains. */
@@ -115,20 +235,21 @@ export class RegistryLaws {
     ledger.promise(known, protectMs);
   }
 
-  #capacity(lease: PromisedLease, { duties: given, census }: Granted, canClaim: boolean): void {
-    const { settings, leases, learnUntilMs, nowMs } = this.#ledger;
+  #capacity(lease: PromisedLease, duties: number, mayBeClaimed: boolean): void {
+    const { settings, leases, quietUntilMs, nowMs } = this.#ledger;
     const { capacity, headroom } = settings;
     const count = leases.size;
-    const duties = given.length;
     const says = (): string =>
       `${lease.id} is number ${count} of ${capacity}, headroom ${headroom}, duties ${duties}`;
-    this.#court.judge(
-      'L13',
-      census !== undefined || nowMs + ROUNDING_MS >= learnUntilMs,
-      () => `${lease.id} was granted while learning`,
-    );
+    if (lease.isCensus) {
+      const isQuiet = nowMs + ROUNDING_MS >= quietUntilMs;
+      this.#court.judge('L13', isQuiet, () => `${lease.id} was granted for a census before the quiet time`);
+      this.#court.judge('L1', count <= capacity, says);
+      return;
+    }
+    this.#allowed(`${lease.id} was granted`);
     if (lease.isProbe) {
-      const other = this.#isSmall ? this.#otherHeld(lease) : undefined;
+      const other = this.#isSmall ? this.#held(lease) : undefined;
       this.#court.judge(
         'probe',
         other === undefined,
@@ -137,71 +258,83 @@ export class RegistryLaws {
       return;
     }
     this.#court.judge('L1', count <= capacity, says);
-    // Without a duty it came out of the room, or out of a slot that was kept for it; a census may take more.
-    const kept = canClaim || census !== undefined ? 0 : headroom;
-    if (duties === 0) this.#court.judge('headroom', count <= capacity - kept, says);
+    // Without a duty it came out of the room.
+    if (duties === 0 && !mayBeClaimed) this.#court.judge('headroom', count <= capacity - headroom, says);
   }
 
   /** Another lease that cannot have expired, and of which nothing else is known. */
-  #otherHeld(but: PromisedLease): PromisedLease | undefined {
+  #held(but: PromisedLease): PromisedLease | undefined {
     const { leases, settings, pace, nowMs } = this.#ledger;
     const isHeld = (lease: PromisedLease): boolean =>
       !lease.isOver && this.#ledger.protectedUntilMs(lease) + (settings.idleMs - ROUNDING_MS) * pace > nowMs;
     return [...leases.values()].find((lease) => lease !== but && isHeld(lease));
   }
 
-  /**
-   * A newcomer takes room only if all who are ahead could have theirs; a poll takes it within the soft order; everything else
-   * is for the best. Whom a slot was kept for is told nobody but him.
-   */
-  #order({ leaseId, stamp, again }: GrantRequest, duties: number): void {
+  #renew(holder: string, items: readonly RenewItem[], reply: RenewReply): void {
     const ledger = this.#ledger;
-    const ticket = ledger.tickets.get(leaseId);
-    if (ticket?.listens || !this.#isSmall) return;
-    const { capacity, headroom } = ledger.settings;
-    const room = Math.max(0, capacity - headroom - ledger.leases.size);
-    const allowed = room === 0 ? 1 : ticket === undefined ? room : room + capacity;
-    const claim = ticket?.stamp ?? (stamp > 0 ? stamp : Number.POSITIVE_INFINITY);
-    this.#court.judge(
-      'L9',
-      ledger.liveAhead(claim, allowed) < allowed,
-      () => `${leaseId} (stamp ${stamp}, again ${again}) was served before others, duties ${duties}`,
-    );
-  }
-
-  #renew(items: readonly RenewItem[], reply: RenewReply): void {
+    if (items.some(({ again, session }) => again !== undefined && session !== undefined))
+      ledger.beginLearning();
     for (const [at, outcome] of reply.outcomes.entries()) {
-      const item = items[at] ?? NOBODY;
-      if (outcome.kind === 'lost') this.#lost(item, outcome.reason);
-      else if (outcome.kind === 'held') this.#held(item, items[at]?.again !== undefined, outcome.protectMs);
+      const item = items[at];
+      if (item === undefined) continue;
+      if (outcome.kind === 'forgotten') {
+        const isKnown = ledger.leases.has(item.id);
+        this.#court.judge('L13', !isKnown, () => `${item.id} counts, and is said to be forgotten`);
+      } else if (outcome.kind === 'lost') this.#lost(item, outcome.reason);
+      else {
+        this.#comesBack(holder, item);
+        this.#keeps(item, outcome.protectMs);
+      }
     }
     this.#duties(reply.duties);
   }
 
-  #held(item: Item, isAgain: boolean, protectMs: number): void {
-    if (isAgain) {
-      this.#ledger.beginLearning();
-      this.#ledger.takeBack(item);
+  /** Only to a registry that learns, and only what has not ended meanwhile. */
+  #comesBack(holder: string, item: RenewItem): void {
+    const ledger = this.#ledger;
+    const { id, again } = item;
+    const lease = ledger.leases.get(id);
+    if (lease !== undefined && lease.holder !== NOBODY) return;
+    ledger.bringBack(again?.inForce);
+    if (lease !== undefined) {
+      lease.holder = holder;
+      if (again !== undefined) lease.group = again.group;
+      if (again !== undefined) ledger.vagueGroups.add(again.group);
+      return;
     }
-    this.#keeps(item, protectMs);
+    if (again === undefined) return;
+    const isAllowed = ledger.nowMs <= ledger.learnUntilMs + ROUNDING_MS && !ledger.farewells.has(id);
+    this.#court.judge('L5', isAllowed, () => `${id} has ended or is late, and is held again`);
+    ledger.comesBack(item, holder, again.group);
   }
 
-  #park(items: readonly ParkItem[], reply: ParkReply): void {
+  #park(holder: string, items: readonly ParkItem[], reply: ParkReply): void {
     for (const [at, outcome] of reply.outcomes.entries()) {
-      const item = items[at] ?? NOBODY;
+      const item = items[at] ?? NOTHING;
+      const lease = this.#find(item.id, item.fence);
+      if (lease?.holder === NOBODY && outcome.kind !== 'lost') lease.holder = holder;
       if (outcome.kind === 'lost') this.#lost(item, outcome.reason);
       else this.#keeps(item, outcome.kind === 'held' ? outcome.protectMs : 0);
     }
   }
 
-  #keeps({ id, fence }: Item, protectMs: number): void {
+  #keeps({ id, fence, session }: Item, protectMs: number): void {
     const lease = this.#find(id, fence);
     this.#court.judge(
       'L5',
       lease !== undefined && !lease.isOver,
       () => `${id} is over or unknown, and is held again`,
     );
-    if (lease !== undefined) this.#ledger.promise(lease, protectMs);
+    if (lease === undefined) return;
+    this.#ledger.promise(lease, protectMs);
+    this.#bound(lease, session);
+  }
+
+  /** The first word of a session says that the connect went well. */
+  #bound(lease: PromisedLease, session: string | undefined): void {
+    if (session === undefined || lease.isBound) return;
+    lease.isBound = true;
+    this.#rate.connected();
   }
 
   #lost({ id, fence }: Item, reason: string): void {
@@ -222,9 +355,12 @@ export class RegistryLaws {
   }
 
   #abandon(items: readonly Item[], words: Words): void {
-    for (const [at, { id }] of items.entries()) {
+    for (const [at, { id, session, outcome }] of items.entries()) {
       const lease = words[at] === 'abandoned' ? this.#ledger.leases.get(id) : undefined;
       if (lease === undefined) continue;
+      if (!lease.isOver) this.#bound(lease, session);
+      const isOver = this.#ledger.protectedUntilMs(lease) <= this.#ledger.nowMs;
+      if (!lease.isOver) this.#rate.ended(lease, outcome, isOver);
       lease.isOver = true;
       lease.untilMs = Math.min(lease.untilMs, this.#ledger.nowMs);
     }
@@ -232,13 +368,14 @@ export class RegistryLaws {
 
   /** Released or settled: from now on it does not count, so nothing of it may be there. */
   #gone(items: readonly Item[], words: Words, word: string): void {
-    for (const [at, { id }] of items.entries()) {
-      const isUnknown = word === 'released' && !this.#ledger.leases.has(id);
-      if (words[at] === word || isUnknown) this.#ledger.bidFarewell(id);
+    for (const [at, { id, outcome }] of items.entries()) {
+      const isOwn = words[at] === word || !this.#ledger.leases.has(id);
+      if (this.#ledger.isLearning && isOwn && !this.#ledger.tickets.has(id)) this.#ledger.farewells.add(id);
       if (words[at] !== word) continue;
       const lease = this.#ledger.leases.get(id);
       if (lease !== undefined) {
         this.#ledger.end(lease);
+        this.#rate.ended(lease, outcome, false);
         this.#court.judge(
           'L2',
           !this.isAlive(id),
@@ -274,3 +411,9 @@ export class RegistryLaws {
     this.#ledger.revocations += 1;
   }
 }
+
+/** Leases that a step has granted over a duty. */
+const overlapsOf = (reply: unknown): number => {
+  const { kind, duties } = reply as GrantReply & { readonly duties?: readonly Duty[] };
+  return kind === 'granted' && duties !== undefined && duties.length > 0 ? 1 : 0;
+};

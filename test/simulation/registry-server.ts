@@ -1,7 +1,7 @@
 import type { Clock } from '../../lib/core/clock.ts';
 import { LeaseholdError } from '../../lib/core/errors.ts';
 import { memoryRegistry } from '../../lib/registry/memory.ts';
-import type { Listener, Registry } from '../../lib/registry/registry.ts';
+import type { Registry } from '../../lib/registry/registry.ts';
 import type { Machine } from './machine.ts';
 import type { Network } from './network.ts';
 import type { Timeline } from './timeline.ts';
@@ -12,6 +12,8 @@ export interface Execution {
   readonly operation: string;
   readonly args: readonly unknown[];
   readonly reply: unknown;
+  /** To whom it has offered slots. */
+  readonly woken?: readonly string[];
 }
 
 /** Hears of every execution, in order, in the step in which it happens. */
@@ -37,6 +39,9 @@ export class RegistryServer {
   readonly #trace: Trace;
   readonly #witness: Witness;
   readonly #log: Logged[] | undefined;
+  /** Who listens: a server that has lost its memory has not lost its subscribers. */
+  readonly #ears = new Map<string, Set<(leaseId: string) => void>>();
+  readonly #woken: { readonly leaseId: string; readonly ears: Set<(leaseId: string) => void> }[] = [];
   #wallMs: number;
   #registry: Registry;
 
@@ -87,6 +92,7 @@ export class RegistryServer {
       witness({ operation, args, reply: await this.call(operation, args) }, command.atMs);
     }
     wallMs = undefined;
+    this.#woken.length = 0;
   }
 
   /** The registry as one machine sees it: every operation is a message there and one back. */
@@ -108,7 +114,12 @@ export class RegistryServer {
     this.#log?.push({ atMs: this.#timeline.nowMs, wallMs: this.wallMs, operation, args });
     const reply = await this.call(operation, args);
     this.#trace.add(this.#timeline.nowMs, origin, operation, [args, reply]);
-    this.#witness({ operation, args, reply });
+    const wakes = this.#woken.splice(0);
+    this.#witness({ operation, args, reply, woken: wakes.map(({ leaseId }) => leaseId) });
+    for (const { leaseId, ears } of wakes) {
+      this.#trace.add(this.#timeline.nowMs, 'registry', 'wakes', leaseId);
+      for (const hear of ears) hear(leaseId);
+    }
     return reply;
   }
 
@@ -138,13 +149,12 @@ export class RegistryServer {
   /** A subscription takes a message there and one back; from then on wake-ups arrive, or are lost on the way. */
   #listener(machine: Machine): NonNullable<Registry['listen']> {
     return (resource, holder, onWake) => {
-      let subscribed: Listener | undefined;
       let isReady = false;
       let isOver = false;
       const hears = this.#overNetwork(machine, onWake) as typeof onWake;
       this.#network.request(machine, () => {
         if (this.isDown || isOver) return;
-        subscribed = this.#registry.listen?.(resource, holder, hears);
+        this.#earsOf(resource, holder).add(hears);
         this.#network.reply(machine, () => {
           isReady = true;
         });
@@ -155,10 +165,25 @@ export class RegistryServer {
         },
         [Symbol.dispose]: () => {
           isOver = true;
-          subscribed?.[Symbol.dispose]();
+          this.#ears.get(`${resource} ${holder}`)?.delete(hears);
         },
       };
     };
+  }
+
+  #earsOf(resource: string, holder: string): Set<(leaseId: string) => void> {
+    const key = `${resource} ${holder}`;
+    const known = this.#ears.get(key);
+    if (known !== undefined) return known;
+    const ears = new Set<(leaseId: string) => void>();
+    this.#ears.set(key, ears);
+    this.#hear(this.#registry, resource, holder);
+    return ears;
+  }
+
+  #hear(registry: Registry, resource: string, holder: string): void {
+    const ears = this.#ears.get(`${resource} ${holder}`) ?? new Set();
+    registry.listen?.(resource, holder, (leaseId) => this.#woken.push({ leaseId, ears }));
   }
 
   /** What the server is to call back is called over the network, too. */
@@ -174,7 +199,12 @@ export class RegistryServer {
       setTimer: () => fail('setTimer'),
       setBackgroundTimer: () => fail('setBackgroundTimer'),
     };
-    return memoryRegistry({ clock, namespace: 'virtual' });
+    const registry = memoryRegistry({ clock, namespace: 'virtual' });
+    for (const key of this.#ears.keys()) {
+      const [resource = '', holder = ''] = key.split(' ');
+      this.#hear(registry, resource, holder);
+    }
+    return registry;
   }
 }
 

@@ -1,11 +1,15 @@
 import { parseConfig, settingsOf } from '../../lib/core/config.ts';
+import { isLeaseholdError } from '../../lib/core/errors.ts';
 import type { ResourceSettings } from '../../lib/core/lease.ts';
 import { EPOCH_MS } from '../../lib/core/limits.ts';
+import type { Operation } from '../../lib/registry/registry.ts';
+import { createSweeper } from '../../lib/sweeper/sweeper.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { Court } from './court.ts';
 import { CALM_DATABASE, Database } from './database.ts';
 import { DatabaseLaws } from './database-laws.ts';
-import { Environment, RESOURCE, type Tally } from './environment.ts';
+import { simDriver } from './driver.ts';
+import { Environment, RESOURCE, randomOf, type Tally } from './environment.ts';
 import { Ledger } from './ledger.ts';
 import { Machine } from './machine.ts';
 import { CALM_NETWORK, Network } from './network.ts';
@@ -18,6 +22,7 @@ import { Trace } from './trace.ts';
 const START_MS = EPOCH_MS + 5_000_000_000;
 /** The database itself has room for more: it shall show what was too many, not refuse it. */
 const SPARE_BACKENDS = 64;
+const SWEEP_MS = 3_000;
 
 export interface WorldOptions {
   readonly tally: Tally;
@@ -56,7 +61,7 @@ export class World {
     this.court = new Court(() => timeline.nowMs);
     this.settings = settingsOf(parseConfig({ resource: RESOURCE, ...plan.numbers }, []));
     const rate = this.#rate();
-    this.ledger = new Ledger(timeline, this.settings, rate);
+    this.ledger = this.#newLedger(timeline, rate);
     this.registryLaws = new RegistryLaws(this.ledger, this.court, isSmall);
     const { trace, random } = this;
     this.network = new Network(timeline, random, plan.faults.network);
@@ -81,6 +86,7 @@ export class World {
     this.databaseLaws = new DatabaseLaws(this.ledger, this.court, this.database);
     this.database.witness = this.databaseLaws;
     this.registryLaws.isAlive = this.databaseLaws.isAlive;
+    this.registryLaws.whenLearned = () => this.databaseLaws.learned();
     timeline.isOver = () => this.court.violation !== undefined;
   }
 
@@ -99,6 +105,7 @@ export class World {
       registry: this.registry.seenFrom(machine, this.plan.registryTimeoutMs),
       database: this.database,
       numbers: this.plan.numbers,
+      group: this.random.pick(this.plan.groups),
       court: this.court,
       trace: this.trace,
       tally: this.#tally,
@@ -108,6 +115,35 @@ export class World {
     return environment;
   }
 
+  /** An operator's word, at the server's own console. */
+  async operate(operation: Operation): Promise<void> {
+    const reply = await this.registry.execute('operate', [RESOURCE, operation], 'operator');
+    const isLate = operation.kind === 'resize' && operation.version !== undefined;
+    this.court.judge('version', !(isLate && reply === 'done'), () => `a late word was taken: ${reply}`);
+  }
+
+  /** The caretaker comes by, on a machine of its own. */
+  async sweep(): Promise<void> {
+    this.#made += 1;
+    const name = `s${this.#made}`;
+    const machine = new Machine(name, this.timeline, { rate: this.#rate(), wallMs: START_MS });
+    const { name: group, share } = this.random.pick(this.plan.groups);
+    const sweeper = createSweeper({
+      resource: RESOURCE,
+      group,
+      share,
+      ...this.plan.numbers,
+      registry: this.registry.seenFrom(machine, this.plan.registryTimeoutMs),
+      driver: simDriver(this.database, machine),
+      timeBudgetMs: SWEEP_MS,
+      clock: machine,
+      random: randomOf(name, new SeededRandom(this.plan.seed * 1_000 + this.#made)),
+    });
+    await sweeper.sweep().catch((error: unknown) => {
+      if (!isLeaseholdError(error)) throw error;
+    });
+  }
+
   get living(): Environment[] {
     return this.environments.filter(({ machine }) => !machine.isGone);
   }
@@ -115,13 +151,14 @@ export class World {
   /** The registry is set back to where it was; what it had promised then is read again from its own log. */
   async restore(atMs: number): Promise<void> {
     const time = { nowMs: 0 };
-    const earlier = new Ledger(time, this.settings, this.registry.rate);
+    const earlier = this.#newLedger(time, this.registry.rate);
     const laws = new RegistryLaws(earlier, new Court(() => 0), false);
     await this.registry.restore(atMs, (execution, loggedAtMs) => {
       time.nowMs = loggedAtMs;
       laws.hear(execution);
     });
     this.ledger.adopt(earlier);
+    this.registryLaws.reset();
   }
 
   note(what: string, detail?: unknown): void {
@@ -138,6 +175,8 @@ export class World {
     this.database.faults = CALM_DATABASE;
     this.database.whenLoginSent = undefined;
     this.database.downUntilMs = Math.min(this.database.downUntilMs, nowMs);
+    this.database.lockedUntilMs = Math.min(this.database.lockedUntilMs, nowMs);
+    void this.operate({ kind: 'resume' });
     this.database.silentUntilMs = Math.min(this.database.silentUntilMs, nowMs);
     for (const { machine } of this.environments) {
       machine.shouldFreeze = undefined;
@@ -151,6 +190,11 @@ export class World {
     const leases = [...this.ledger.leases.keys()].filter((id) => !byLease.has(id) && !attempts.has(id));
     const sessions = [...byLease.keys()].filter((id) => !this.ledger.leases.has(id));
     return { leases, sessions };
+  }
+
+  #newLedger(time: Pick<Timeline, 'nowMs'>, rate: number): Ledger {
+    const shares = new Map(this.plan.groups.map(({ name, share }) => [name, share]));
+    return new Ledger(time, this.settings, rate, shares);
   }
 
   #rate(): number {
