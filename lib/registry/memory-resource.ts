@@ -6,21 +6,7 @@ import { LeaseBook } from './memory-book.ts';
 import { type Held, NOBODY, type Revoking } from './memory-dead.ts';
 import { registered, takeOver } from './memory-learning.ts';
 import { reportOf } from './memory-report.ts';
-import type {
-  AbandonItem,
-  GrantReply,
-  GrantRequest,
-  ParkItem,
-  ParkOutcome,
-  ParkReply,
-  Registration,
-  ReleaseItem,
-  RenewItem,
-  RenewOutcome,
-  RenewReply,
-  SettleItem,
-  SweepReply,
-} from './registry.ts';
+import type { AbandonItem, GrantReply, GrantRequest, ParkItem, ParkOutcome, ParkReply, Registration, ReleaseItem, RenewItem, RenewOutcome, RenewReply, SettleItem, SweepReply } from './registry.ts';
 
 /**
  * One resource: the transitions of a lease. The Lua scripts are their twins, transition by transition; the differential test

@@ -32,6 +32,8 @@ export interface Ticket {
   readonly group: string;
   /** True time at which a slot was kept for it last. */
   claimedAtMs?: number;
+  /** Its holder was woken: for a claim, or for what only a poll can take. */
+  wokenAtMs?: number;
   readonly seenAtMs: number;
   readonly stepsMs: number;
 }
@@ -274,8 +276,8 @@ export class Ledger {
   }
 
   /** A slot may be kept for it. */
-  mayBeClaimed({ claimedAtMs }: Ticket): boolean {
-    if (claimedAtMs === undefined) return false;
-    return claimedAtMs + (this.settings.claimMs + 2) * this.pace + this.backMs >= this.nowMs;
+  mayBeClaimed({ wokenAtMs }: Ticket): boolean {
+    if (wokenAtMs === undefined) return false;
+    return wokenAtMs + (this.settings.claimMs + 2) * this.pace + this.backMs >= this.nowMs;
   }
 }

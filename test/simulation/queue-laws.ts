@@ -1,5 +1,6 @@
+import type { Duty } from '../../lib/core/duty.ts';
 import type { Share } from '../../lib/core/lease.ts';
-import type { Duty, GrantReply, GrantRequest } from '../../lib/registry/registry.ts';
+import type { GrantReply, GrantRequest } from '../../lib/registry/registry.ts';
 import type { Court } from './court.ts';
 import type { Ledger, PromisedLease, Ticket } from './ledger.ts';
 
@@ -37,7 +38,10 @@ export class QueueLaws {
     const free = capacity - ledger.leases.size - claims;
     const room = free - headroom;
     const soft = ticket !== undefined && room > 0 ? room + capacity : room;
-    const isInTurn = ahead < soft || (duties.length > 0 && ahead === 0 && (isProbe || free > 0));
+    // One overlap for each ticket ahead of a poll, and one more.
+    const places = ticket !== undefined && !isProbe ? Math.max(1, free) : 1;
+    const isKept = ticket !== undefined && ledger.mayBeClaimed(ticket) && capacity > ledger.leases.size;
+    const isInTurn = ahead < soft || isKept || (duties.length > 0 && ahead < places && (isProbe || free > 0));
     this.#court.judge(
       'L9',
       isInTurn,

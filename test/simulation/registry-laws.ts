@@ -1,15 +1,12 @@
+import type { CensusDuty, Duty, SessionFound } from '../../lib/core/duty.ts';
+import type { OperateReply, Operation } from '../../lib/core/operation.ts';
 import type {
-  CensusDuty,
-  Duty,
   GrantReply,
   GrantRequest,
-  OperateReply,
-  Operation,
   ParkItem,
   ParkReply,
   RenewItem,
   RenewReply,
-  SessionFound,
   SweepReply,
 } from '../../lib/registry/registry.ts';
 import type { Court } from './court.ts';
@@ -127,24 +124,23 @@ export class RegistryLaws {
     if (isCensus) this.whenLearned();
   }
 
-  /** A slot is offered: nothing may forbid grants, and the headroom is not for it. The same step may have overlapped afterwards. */
+  /**
+   * A waiter is woken: for a slot that is kept for it out of the room, or to revoke or take over what is unprotected, which
+   * needs a place below the capacity. Nothing may forbid grants. The same step may have overlapped afterwards.
+   */
   #wake(id: string, isOperation: boolean, overlaps: number): void {
     const ledger = this.#ledger;
     const ticket = ledger.tickets.get(id);
     if (ticket === undefined) return;
-    ticket.claimedAtMs = ledger.nowMs;
+    const { capacity } = ledger.settings;
+    const claims = [...ledger.tickets.values()].filter((each) => ledger.isClaimed(each)).length;
+    const count = ledger.leases.size + claims - overlaps;
+    ticket.wokenAtMs = ledger.nowMs;
     // It was made before the operator's word, or after it.
     if (isOperation) return;
     this.#allowed(`an offer to ${id}`);
     if (this.#isSmall) this.#queue.maximum(ticket.group, id);
-    const { capacity, headroom } = ledger.settings;
-    const claims = [...ledger.tickets.values()].filter((each) => ledger.isClaimed(each)).length;
-    const count = ledger.leases.size + claims - overlaps;
-    this.#court.judge(
-      'headroom',
-      count <= capacity - headroom,
-      () => `${id} was offered number ${count} of ${capacity}, headroom ${headroom}`,
-    );
+    this.#court.judge('headroom', count < capacity, () => `${id} was woken beside ${count} of ${capacity}`);
   }
 
   /** Nothing forbids it. */
@@ -167,9 +163,12 @@ export class RegistryLaws {
     const { leaseId: id } = request;
     if (reply.kind === 'queued') {
       const { nowMs: seenAtMs, stepsMs } = ledger;
-      const claimedAtMs = ledger.tickets.get(id)?.claimedAtMs;
+      const { claimedAtMs, wokenAtMs } = ledger.tickets.get(id) ?? {};
       const { group } = request;
-      const claim = claimedAtMs === undefined ? {} : { claimedAtMs };
+      const claim = {
+        ...(claimedAtMs !== undefined && { claimedAtMs }),
+        ...(wokenAtMs !== undefined && { wokenAtMs }),
+      };
       ledger.tickets.set(id, { stamp: reply.stamp, group, seenAtMs, stepsMs, ...claim });
     } else if (reply.kind === 'denied') ledger.tickets.delete(id);
     else if (reply.kind === 'lost') {

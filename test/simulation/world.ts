@@ -2,7 +2,7 @@ import { parseConfig, settingsOf } from '../../lib/core/config.ts';
 import { isLeaseholdError } from '../../lib/core/errors.ts';
 import type { ResourceSettings } from '../../lib/core/lease.ts';
 import { EPOCH_MS } from '../../lib/core/limits.ts';
-import type { Operation } from '../../lib/registry/registry.ts';
+import type { Operation } from '../../lib/core/operation.ts';
 import { createSweeper } from '../../lib/sweeper/sweeper.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { Court } from './court.ts';
