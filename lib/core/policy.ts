@@ -30,7 +30,7 @@ export interface AdmissionView {
 export type Admission = 'room' | 'takeover' | 'revoke' | 'probe' | 'none';
 
 /** What may be granted without revoking anything; negative where more is open. */
-export const roomOf = (
+const roomOf = (
   settings: ResourceSettings,
   view: { readonly cap: number; readonly held: number; readonly revoking: number; readonly claims: number },
 ): number => view.cap - settings.headroom - view.held - view.revoking - view.claims;

@@ -201,11 +201,10 @@ export class Dispatch<Connection> {
     const { lease } = connection;
     const { config, clock, pressure } = this.#holder;
     const now = clock.read();
-    if (lease.isWanted) return this.#drop(connection, 'yielded');
-    if (this.waiters.length > 0 && lease.isUsable(config.dangerMarginMs, now)) {
-      this.waiters.offer(this.#lend(connection, now));
-      return;
-    }
+    const isCalled = this.waiters.length > 0 && lease.isUsable(config.dangerMarginMs, now);
+    if (lease.isWanted) this.#drop(connection, 'yielded');
+    else if (isCalled) this.waiters.offer(this.#lend(connection, now));
+    if (lease.isWanted || isCalled) return;
     this.roster.move(connection, 'idle');
     this.#idleWatch.start(lease.idleMs);
     this.serve();

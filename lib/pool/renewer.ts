@@ -2,7 +2,14 @@ import type { Instant, Timer } from '../core/clock.ts';
 import { isLeaseholdError } from '../core/errors.ts';
 import type { LossReason } from '../core/lease.ts';
 import { LIMITS } from '../core/limits.ts';
-import type { ParkItem, ParkOutcome, Registration, RenewItem, RenewOutcome, RenewReply } from '../registry/registry.ts';
+import type {
+  ParkItem,
+  ParkOutcome,
+  Registration,
+  RenewItem,
+  RenewOutcome,
+  RenewReply,
+} from '../registry/registry.ts';
 import type { Chores } from './chores.ts';
 import type { Holder } from './holder.ts';
 import type { LeasedConnection, Roster } from './roster.ts';

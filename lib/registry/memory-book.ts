@@ -2,10 +2,10 @@ import { connectAfterMs, nextTat, startsLeft } from '../core/connect-rate.ts';
 import type { InForce, LeaseOutcome, LossReason, ResourceSettings } from '../core/lease.ts';
 import { EPOCH_MS, FENCES_PER_MS, LIMITS } from '../core/limits.ts';
 import { Ordered } from '../core/ordered.ts';
-import { renewAfterMs, roomOf, shouldYield } from '../core/policy.ts';
+import { renewAfterMs } from '../core/policy.ts';
 import { GrantControl } from './memory-control.ts';
 import { DeadLeases, type Held } from './memory-dead.ts';
-import { type Group, Groups, loadOf } from './memory-groups.ts';
+import { type Group, Groups } from './memory-groups.ts';
 import { Tickets, type Wake } from './memory-tickets.ts';
 
 /**
@@ -64,8 +64,7 @@ export class LeaseBook {
   }
 
   get room(): number {
-    const { claims } = this.tickets;
-    return roomOf(this.settings, { cap: this.cap, held: this.held.size, revoking: this.dead.size, claims });
+    return this.cap - this.settings.headroom - this.count - this.tickets.claims;
   }
 
   /** A holder with a slower connect raises the bound for all, also for a learning that is under way. */
@@ -159,25 +158,6 @@ export class LeaseBook {
     this.groups.take(lease.group, 1);
   }
 
-  flagIfWanted(lease: Held): void {
-    const { cap, count, room, flagged, groups, control } = this;
-    const isWanted = shouldYield(this.settings, {
-      cap,
-      count,
-      room,
-      eligible: groups.eligible,
-      flagged,
-      heldForMs: this.now - lease.grantedAt,
-      isDraining: control.control === 'draining',
-      isStale: lease.fence < control.staleBelow,
-      group: { ...loadOf(lease.group), flagged: lease.group.flagged },
-    });
-    if (lease.isFlagged || !isWanted) return;
-    lease.isFlagged = true;
-    lease.group.flagged += 1;
-    this.flagged += 1;
-  }
-
   unflag(lease: Held): void {
     if (!lease.isFlagged) return;
     lease.isFlagged = false;
@@ -211,20 +191,23 @@ export class LeaseBook {
 
   /** Offers the room to those who wait and can be woken; the rest of them find it when they poll. */
   serve(): void {
-    const room = Math.min(this.room, LIMITS.offersMax, this.startsLeft - this.tickets.claims);
-    if (room <= 0 || this.groups.eligible === 0 || !this.control.mayOffer(this.now)) return;
-    for (const id of this.tickets.next(room))
+    for (const id of this.tickets.next(this.#offerable(this.room)))
       this.wakes.push(this.tickets.claim(id, this.now + this.settings.claimMs));
   }
 
   /** An unprotected lease, or a free duty, is no room to offer: who may overlap with it is woken to take it. */
   #summon(): void {
-    const { claims } = this.tickets;
-    const places = Math.min(this.cap - this.count - claims, LIMITS.offersMax, this.startsLeft - claims);
-    if (places <= 0 || this.groups.eligible === 0 || !this.control.mayOffer(this.now)) return;
+    const places = this.#offerable(this.cap - this.count - this.tickets.claims);
+    if (places === 0) return;
     const free = this.dead.dutyAt.upTo(this.now, places).length;
     const unprotected = this.protectedUntil.upTo(this.now, places - free).length;
     this.wakes.push(...this.tickets.summon(free + unprotected));
+  }
+
+  /** How many of these places anybody may be told of. */
+  #offerable(places: number): number {
+    if (this.groups.eligible === 0 || !this.control.mayOffer(this.now)) return 0;
+    return Math.max(0, Math.min(places, LIMITS.offersMax, this.startsLeft - this.tickets.claims));
   }
 
   /** Held becomes revoking: over for its holder, still counted. */

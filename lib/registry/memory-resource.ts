@@ -6,7 +6,22 @@ import { LeaseBook } from './memory-book.ts';
 import { type Held, NOBODY, type Revoking } from './memory-dead.ts';
 import { registered, takeOver } from './memory-learning.ts';
 import { reportOf } from './memory-report.ts';
-import type { AbandonItem, GrantReply, GrantRequest, ParkItem, ParkOutcome, ParkReply, Registration, ReleaseItem, RenewItem, RenewOutcome, RenewReply, SettleItem, SweepReply } from './registry.ts';
+import { flagIfWanted } from './memory-yield.ts';
+import type {
+  AbandonItem,
+  GrantReply,
+  GrantRequest,
+  ParkItem,
+  ParkOutcome,
+  ParkReply,
+  Registration,
+  ReleaseItem,
+  RenewItem,
+  RenewOutcome,
+  RenewReply,
+  SettleItem,
+  SweepReply,
+} from './registry.ts';
 
 /**
  * One resource: the transitions of a lease. The Lua scripts are their twins, transition by transition; the differential test
@@ -89,7 +104,7 @@ export class MemoryResource {
       const until = Math.max(book.now + book.settings.protectMs, book.protectedUntil.score(lease.id) ?? 0);
       book.protectedUntil.set(lease.id, until);
       // A busy holder never parks, but is to reconnect all the same: it gives up what it is told here when it is given back.
-      if (item.idle || lease.fence < book.control.staleBelow) book.flagIfWanted(lease);
+      if (item.idle || lease.fence < book.control.staleBelow) flagIfWanted(book, lease);
     }
     return { kind: 'held', protectMs: book.remainingMs(lease.id), yield: lease.isFlagged };
   }
@@ -103,7 +118,7 @@ export class MemoryResource {
       lease.turn = item.turn;
       const until = Math.min(book.now, book.protectedUntil.score(lease.id) ?? 0);
       book.protectedUntil.set(lease.id, until);
-      book.flagIfWanted(lease);
+      flagIfWanted(book, lease);
     }
     const protectMs = book.remainingMs(lease.id);
     if (protectMs > 0) return { kind: 'held', protectMs };

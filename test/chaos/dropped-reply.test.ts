@@ -8,21 +8,28 @@ const CALM = { capacity: 2, options: { idleMs: 60_000 } } as const;
 
 const select = (pool: FleetPool): Promise<unknown> => pool.use((client) => client.query('SELECT 1'));
 
+/** The fence alone: the answer to a grant that has nothing else to tell. */
+const GRANTED = /:-?\d{9,}\r\n/;
+
 /** Redis does it, and nobody hears: the next answer with `word` is swallowed and its connection reset. */
 class Drop {
   wasDropped = true;
-  #word = '';
+  #word: string | RegExp = '';
 
   readonly hooks: ProxyHooks = {
     onServerData: (data, link) => {
-      if (this.wasDropped || !data.includes(this.#word)) return data;
+      if (this.wasDropped || !this.#isIt(String(data))) return data;
       this.wasDropped = true;
       link.cut();
       return Buffer.alloc(0);
     },
   };
 
-  next(word: string): void {
+  #isIt(text: string): boolean {
+    return typeof this.#word === 'string' ? text.includes(this.#word) : this.#word.test(text);
+  }
+
+  next(word: string | RegExp): void {
     this.#word = word;
     this.wasDropped = false;
   }
@@ -34,7 +41,7 @@ test.concurrent(
     const drop = new Drop();
     await using fleet = await Fleet.start({ ...CALM, redisHooks: drop.hooks });
     const pool = fleet.pool({}, { redis: true });
-    drop.next('granted');
+    drop.next(GRANTED);
     await pool.use(async (client) => {
       expect(drop.wasDropped).toBe(true);
       expect(await fleet.report()).toMatchObject({ held: 1, revoking: 0, waiters: 0 });

@@ -1,7 +1,15 @@
 import type { CensusDuty, Duty } from '../../core/duty.ts';
 import type { DenialReason, Forbidden, InForce, LossReason, ResourceSettings } from '../../core/lease.ts';
 import { renewAfterMs } from '../../core/policy.ts';
-import type { ConfigureReply, GrantReply, ParkOutcome, ParkReply, RenewOutcome, RenewReply, SweepReply } from '../registry.ts';
+import type {
+  ConfigureReply,
+  GrantReply,
+  ParkOutcome,
+  ParkReply,
+  RenewOutcome,
+  RenewReply,
+  SweepReply,
+} from '../registry.ts';
 import { CONTROLS, open, type Reply, unexpected } from './reply.ts';
 
 const LOSSES = ['revoked', 'expired', 'abandoned', 'unknown'] as const satisfies readonly LossReason[];
