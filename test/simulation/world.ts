@@ -177,7 +177,8 @@ export class World {
     this.database.whenLoginSent = undefined;
     this.database.downUntilMs = Math.min(this.database.downUntilMs, nowMs);
     this.database.lockedUntilMs = Math.min(this.database.lockedUntilMs, nowMs);
-    void this.operate({ kind: 'resume' });
+    // A breaker closes by itself.
+    if (this.ledger.control !== 'open') void this.operate({ kind: 'resume' });
     this.database.silentUntilMs = Math.min(this.database.silentUntilMs, nowMs);
     for (const { machine } of this.environments) {
       machine.shouldFreeze = undefined;
