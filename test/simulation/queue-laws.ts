@@ -129,8 +129,15 @@ export class QueueLaws {
       share: ledger.areMinimaSure ? share : { ...share, min: 0 },
       waiting: this.#waiting(group),
       atLeast: sure + tickets.filter((each) => ledger.isClaimed(each)).length,
-      atMost: leases.length + tickets.filter((each) => ledger.mayBeClaimed(each)).length,
+      atMost: leases.length + this.#claimed(group),
     };
+  }
+
+  /** Slots that may be kept for a group. */
+  #claimed(group: string): number {
+    const isClaimed = ([id, each]: readonly [string, Ticket]): boolean =>
+      each.group === group && (this.#ledger.mayBeClaimed(each) || this.#woken.includes(id));
+    return [...this.#ledger.tickets].filter(isClaimed).length;
   }
 
   /** It cannot have expired. */
