@@ -142,6 +142,7 @@ export class DatabaseLaws {
     if (backend.server !== this.#scene.server) return 'on a former server';
     if (backend.bornAtMs > attempt.boundAtMs) return 'frozen in mid-handshake';
     if (this.#isAfterStep(attempt)) return 'server clock stepped';
+    if (this.#isLearnedShort(attempt)) return 'server clock stepped';
     if (this.#ledger.lost.has(attempt.leaseId)) return 'grant lost with memory';
     if (this.#isResidue(backend)) return 'longer than learning';
     return undefined;
@@ -154,6 +155,11 @@ export class DatabaseLaws {
     if (nowMs < learnUntilMs || learnUntilMs === 0) return false;
     if (bornAtMs === nowMs) return true;
     return Math.max(lastActiveMs, busyUntilMs) + idleMs >= learnUntilMs;
+  }
+
+  #isLearnedShort({ leaseId }: Handshake): boolean {
+    const { isLearnedShort, isLearning, forgotten, leases } = this.#ledger;
+    return isLearnedShort && !isLearning && forgotten.has(leaseId) && !leases.has(leaseId);
   }
 
   /** A forward step of the server's clock shortens also the connect bound by its size. */

@@ -142,7 +142,7 @@ const operate = (world: World): void => {
     void world.operate({
       kind,
       group: name,
-      share: { ...share, max: random.whole(Math.max(1, share.min), 4) },
+      share: { ...share, max: random.whole(Math.max(1, share.min), Math.max(4, share.min)) },
     });
   } else {
     const capacity = random.whole(1, 7);
@@ -196,7 +196,7 @@ const stray = (world: World): void => {
   const item = { id, fence: isOther ? fence : fence - 1, turn: 1_000, idle: false, outcome: 'closed' };
   const operation = world.random.pick(['renew', 'park', 'release', 'abandon']);
   world.note(`a stray ${operation}`, item);
-  void world.registry.call(operation, [RESOURCE, sender, [item]]).then((reply) => {
+  void world.registry.stray(operation, [RESOURCE, sender, [item]]).then((reply) => {
     const text = JSON.stringify(reply);
     const isIgnored = text.includes('"unknown"') || text.includes('"lost"');
     world.court.judge('L4', isIgnored, () => `a stray ${operation} of ${id} was answered ${text}`);

@@ -180,14 +180,20 @@ class FleetRun {
         left -= 1;
       });
     }
-    while (left > 0 && !timeline.isOver() && timeline.nowMs < since + 2 * boundMs)
-      await timeline.runUntil(timeline.nowMs + ROUND_MS);
+    while (left > 0 && !timeline.isOver() && timeline.nowMs < since + 2 * boundMs) await this.#round();
     court.judge(
       'served',
       left === 0 || court.violation !== undefined,
       () => `${left} callers were never answered`,
     );
     this.#calmWaitMs = timeline.nowMs - since;
+  }
+
+  /** A pause can come back from a holder that has not heard of its end: the operator sees to it. */
+  async #round(): Promise<void> {
+    const { timeline, ledger } = this.#world;
+    if (ledger.control !== 'open') void this.#world.operate({ kind: 'resume' });
+    await timeline.runUntil(timeline.nowMs + ROUND_MS);
   }
 
   /** The witness that was never part of any trouble. */
@@ -209,7 +215,7 @@ class FleetRun {
       const isNew = this.#random.chance(NEWCOMER);
       const environment = isNew ? world.addEnvironment() : this.#random.pick(world.living);
       if (environment.active === 0) void environment.invoke(SHORT_WORK);
-      await timeline.runUntil(timeline.nowMs + ROUND_MS);
+      await this.#round();
     }
     this.#calmLostMs = timeline.nowMs - since;
     if (timeline.isOver()) return;

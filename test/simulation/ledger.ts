@@ -67,6 +67,8 @@ export class Ledger {
   quietUntilMs = Number.POSITIVE_INFINITY;
   /** Leases that ended while the registry learned: nothing brings them back. */
   readonly farewells = new Set<string>();
+  /** A step of the server's clock has cut the last learning short (stated). */
+  isLearnedShort = false;
   /** What each group is entitled to. */
   shares: Map<string, Share>;
   /** What a smaller maximum has found. */
@@ -149,6 +151,7 @@ export class Ledger {
     if (this.learnUntilMs !== Number.POSITIVE_INFINITY) return;
     const { protectMs, idleMs, connectBoundMs, connectsPerSecond, dutyMs } = this.settings;
     const putOffMs = connectsPerSecond > 0 ? LIMITS.connectAfterMaxMs : 0;
+    this.isLearnedShort = false;
     this.learnUntilMs = this.nowMs + (protectMs + idleMs + connectBoundMs) * this.pace;
     this.quietUntilMs = this.nowMs + Math.max(connectBoundMs + putOffMs, dutyMs) * this.pace;
   }
@@ -257,6 +260,7 @@ export class Ledger {
     const trueMs = ms * this.pace;
     this.backMs += Math.max(0, -trueMs);
     this.stepsMs += Math.max(0, trueMs);
+    if (this.isLearning && trueMs > 0) this.isLearnedShort = true;
     this.learnUntilMs -= Math.max(0, trueMs);
     this.quietUntilMs -= Math.max(0, trueMs);
     this.pausedUntilMs -= Math.max(0, trueMs);

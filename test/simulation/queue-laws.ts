@@ -20,19 +20,29 @@ interface GroupSeen {
 export class QueueLaws {
   readonly #ledger: Ledger;
   readonly #court: Court;
+  #woken: readonly string[] = [];
 
   constructor(ledger: Ledger, court: Court) {
     this.#ledger = ledger;
     this.#court = court;
   }
 
-  /** Nobody barges: whoever takes room leaves as much for those before it, and a poll may be early by the capacity. */
-  order({ leaseId, stamp, again, group }: GrantRequest, { duties, isProbe }: Granted): void {
+  /**
+   * Nobody barges: whoever takes room leaves as much for those before it, and a poll may be early by the capacity. `woken`: to
+   * whom the same step has offered slots, perhaps before.
+   */
+  order(
+    { leaseId, stamp, again, group }: GrantRequest,
+    { duties, isProbe }: Granted,
+    woken: readonly string[],
+  ): void {
     const ledger = this.#ledger;
     const ticket = ledger.tickets.get(leaseId);
     const { capacity, headroom } = ledger.settings;
     const ownStamp = ticket?.stamp ?? (stamp > 0 ? stamp : Number.POSITIVE_INFINITY);
+    this.#woken = woken;
     const ahead = this.#ahead(ownStamp, group);
+    this.#woken = [];
     // A slot that is kept for somebody does not keep a probe from going beyond the count.
     const claims = isProbe ? 0 : [...ledger.tickets.values()].filter((each) => ledger.isClaimed(each)).length;
     const free = capacity - ledger.leases.size - claims;
@@ -106,9 +116,9 @@ export class QueueLaws {
 
   #waiting(group: string): Ticket[] {
     const ledger = this.#ledger;
-    return [...ledger.tickets.values()].filter(
-      (each) => each.group === group && ledger.isLive(each) && !ledger.mayBeClaimed(each),
-    );
+    const isWaiting = ([id, each]: readonly [string, Ticket]): boolean =>
+      each.group === group && ledger.isLive(each) && !ledger.mayBeClaimed(each) && !this.#woken.includes(id);
+    return [...ledger.tickets].filter(isWaiting).map(([, each]) => each);
   }
 
   /** Undefined: its share is not surely the one that was agreed on. */
@@ -123,8 +133,15 @@ export class QueueLaws {
       share: ledger.areMinimaSure ? share : { ...share, min: 0 },
       waiting: this.#waiting(group),
       atLeast: sure + tickets.filter((each) => ledger.isClaimed(each)).length,
-      atMost: leases.length + tickets.filter((each) => ledger.mayBeClaimed(each)).length,
+      atMost: leases.length + this.#claimed(group),
     };
+  }
+
+  /** Slots that may be kept for a group. */
+  #claimed(group: string): number {
+    const isClaimed = ([id, each]: readonly [string, Ticket]): boolean =>
+      each.group === group && (this.#ledger.mayBeClaimed(each) || this.#woken.includes(id));
+    return [...this.#ledger.tickets].filter(isClaimed).length;
   }
 
   /** It cannot have expired. */

@@ -175,10 +175,10 @@ export class RegistryLaws {
       const lease = this.#ledger.leases.get(id);
       if (lease !== undefined) this.#lost(lease, reply.reason);
       ledger.tickets.delete(id);
-    } else if (reply.kind === 'granted') this.#granted(request, reply, woken.includes(id));
+    } else if (reply.kind === 'granted') this.#granted(request, reply, woken);
   }
 
-  #granted(request: GrantRequest, reply: Granted, isWoken: boolean): void {
+  #granted(request: GrantRequest, reply: Granted, woken: readonly string[]): void {
     const ledger = this.#ledger;
     const { leaseId: id, holder } = request;
     const known = ledger.leases.get(id);
@@ -187,8 +187,9 @@ export class RegistryLaws {
       return;
     }
     const claim = ledger.tickets.get(id);
-    const mayBeClaimed = isWoken || (claim !== undefined && ledger.mayBeClaimed(claim));
-    if (reply.census === undefined && !mayBeClaimed && this.#isSmall) this.#queue.order(request, reply);
+    const mayBeClaimed = woken.includes(id) || (claim !== undefined && ledger.mayBeClaimed(claim));
+    if (reply.census === undefined && !mayBeClaimed && this.#isSmall)
+      this.#queue.order(request, reply, woken);
     if (this.#isSmall) this.#queue.minimum(reply.duties, request.group);
     ledger.tickets.delete(id);
     this.#duties(reply.duties);
@@ -231,7 +232,10 @@ export class RegistryLaws {
       () => `the repeat of ${known.id} promises ${protectMs} ms, ${leftMs} remain`,
     );
     this.#court.judge('L5', !known.isOver, () => `${known.id} was over, and is granted again`);
+    const { reliedUntilMs } = known;
     ledger.promise(known, protectMs);
+    // What a step of the server's clock has shortened, the holder does not know.
+    known.reliedUntilMs = Math.max(known.reliedUntilMs, reliedUntilMs);
   }
 
   #capacity(lease: PromisedLease, duties: number, mayBeClaimed: boolean): void {
@@ -325,7 +329,10 @@ export class RegistryLaws {
       () => `${id} is over or unknown, and is held again`,
     );
     if (lease === undefined) return;
+    const { untilMs } = lease;
     this.#ledger.promise(lease, protectMs);
+    // A park that a newer one has overtaken does not make it later.
+    if (protectMs === 0) lease.untilMs = Math.min(lease.untilMs, untilMs);
     this.#bound(lease, session);
   }
 

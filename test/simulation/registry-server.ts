@@ -114,13 +114,24 @@ export class RegistryServer {
     this.#log?.push({ atMs: this.#timeline.nowMs, wallMs: this.wallMs, operation, args });
     const reply = await this.call(operation, args);
     this.#trace.add(this.#timeline.nowMs, origin, operation, [args, reply]);
+    this.#told({ operation, args, reply });
+    return reply;
+  }
+
+  /** What nobody may be answered: the witness hears only what it leads to. */
+  async stray(operation: string, args: readonly unknown[]): Promise<unknown> {
+    const reply = await this.call(operation, args);
+    this.#told({ operation: 'stray', args, reply });
+    return reply;
+  }
+
+  #told(execution: Execution): void {
     const wakes = this.#woken.splice(0);
-    this.#witness({ operation, args, reply, woken: wakes.map(({ leaseId }) => leaseId) });
+    this.#witness({ ...execution, woken: wakes.map(({ leaseId }) => leaseId) });
     for (const { leaseId, ears } of wakes) {
       this.#trace.add(this.#timeline.nowMs, 'registry', 'wakes', leaseId);
       for (const hear of ears) hear(leaseId);
     }
-    return reply;
   }
 
   /** Unseen by the witness. */

@@ -10,7 +10,7 @@ import { CALM_DATABASE, Database } from './database.ts';
 import { DatabaseLaws } from './database-laws.ts';
 import { simDriver } from './driver.ts';
 import { Environment, RESOURCE, randomOf, type Tally } from './environment.ts';
-import { Ledger } from './ledger.ts';
+import { Ledger, type PromisedLease } from './ledger.ts';
 import { Machine } from './machine.ts';
 import { CALM_NETWORK, Network } from './network.ts';
 import type { Plan } from './plan.ts';
@@ -23,6 +23,7 @@ const START_MS = EPOCH_MS + 5_000_000_000;
 /** The database itself has room for more: it shall show what was too many, not refuse it. */
 const SPARE_BACKENDS = 64;
 const SWEEP_MS = 3_000;
+const CONNECT_SOON_MS = 100;
 
 export interface WorldOptions {
   readonly tally: Tally;
@@ -176,7 +177,8 @@ export class World {
     this.database.whenLoginSent = undefined;
     this.database.downUntilMs = Math.min(this.database.downUntilMs, nowMs);
     this.database.lockedUntilMs = Math.min(this.database.lockedUntilMs, nowMs);
-    void this.operate({ kind: 'resume' });
+    // A breaker closes by itself.
+    if (this.ledger.control !== 'open') void this.operate({ kind: 'resume' });
     this.database.silentUntilMs = Math.min(this.database.silentUntilMs, nowMs);
     for (const { machine } of this.environments) {
       machine.shouldFreeze = undefined;
@@ -187,7 +189,12 @@ export class World {
   /** Leases that count, without a session, and sessions without a lease. */
   get unmatched(): { readonly leases: string[]; readonly sessions: string[] } {
     const { byLease, attempts } = this.database;
-    const leases = [...this.ledger.leases.keys()].filter((id) => !byLease.has(id) && !attempts.has(id));
+    // A connect that was put off is still to come.
+    const isDue = (lease: PromisedLease): boolean =>
+      lease.connectFromMs + CONNECT_SOON_MS < this.timeline.nowMs;
+    const lost = ([id, lease]: readonly [string, PromisedLease]): boolean =>
+      !byLease.has(id) && !attempts.has(id) && isDue(lease);
+    const leases = [...this.ledger.leases].filter(lost).map(([id]) => id);
     const sessions = [...byLease.keys()].filter((id) => !this.ledger.leases.has(id));
     return { leases, sessions };
   }
