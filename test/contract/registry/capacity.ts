@@ -3,6 +3,18 @@ import type { Scenes } from './scenes.ts';
 
 export const describeCapacity = ({ scene }: Scenes): void => {
   describe('L1 capacity', () => {
+    test('L2 an attempt whose end nobody saw counts on, until no connect of it can be in flight and a look shows none', async () => {
+      const it = await scene();
+      await it.granted('a');
+      await it.abandon('a', { outcome: 'unanswered' });
+      expect(await it.report()).toMatchObject({ held: 0, revoking: 1 });
+      it.advance(it.settings.connectBoundMs - 1);
+      expect(await it.absent('a')).toBe('kept');
+      it.advance(1);
+      expect(await it.absent('a')).toBe('settled');
+      expect(await it.report()).toMatchObject({ held: 0, revoking: 0 });
+    });
+
     test('L1 room is what capacity leaves without the headroom; a denial names a moment to come back', async () => {
       const it = await scene();
       expect(await it.ask('a')).toMatchObject({
