@@ -24,6 +24,8 @@ export const LIMITS = {
   victimsMax: 100,
   /** The longest that a granted connect is put off for the connect rate, in ms. */
   connectAfterMaxMs: 5_000,
+  /** A holder starts a connect no later than this after it sent the ask that was granted (or after it may start), in ms: the quiet time of a census counts on it, whatever freezes. */
+  connectStartMs: 1_000,
   /** Failing connects are remembered this long, in ms. */
   breakerWindowMs: 10_000,
   /** Holders (or, where nothing is held, failures) after which the breaker opens. */

@@ -39,7 +39,8 @@ export class GrantControl {
     this.epoch = now;
     this.learnUntil = now + settings.protectMs + settings.idleMs + settings.connectBoundMs;
     const putOffMs = settings.connectsPerSecond > 0 ? LIMITS.connectAfterMaxMs : 0;
-    this.#quietUntil = now + Math.max(settings.connectBoundMs + putOffMs, settings.dutyMs);
+    const connectMs = LIMITS.connectStartMs + settings.connectBoundMs + putOffMs;
+    this.#quietUntil = now + Math.max(connectMs, settings.dutyMs);
   }
 
   get isLearning(): boolean {

@@ -1,9 +1,10 @@
+import { LIMITS } from '../../lib/core/limits.ts';
 import { pause } from './eventually.ts';
 import { CONNECT_BOUND_MS, type Fleet } from './fleet.ts';
 import type { FleetPool } from './fleet-member.ts';
 
 /** How long a registry without memory grants nothing to a fleet of the usual short times: the quiet time, then a census. */
-export const QUIET_MS = CONNECT_BOUND_MS;
+export const QUIET_MS = CONNECT_BOUND_MS + LIMITS.connectStartMs;
 /** An idle time so long that only a census can end the learning within a test: by itself it would go on for half a minute more. */
 export const LONG_IDLE = { idleMs: 30_000 } as const;
 /** What a busy machine may add to a bound. */

@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import { sleep } from '../../lib/core/clock.ts';
 import { settingsOf } from '../../lib/core/config.ts';
+import { LIMITS } from '../../lib/core/limits.ts';
 import type { OpenStep } from '../support/fake-database.ts';
 import { PoolWorld } from '../support/pool-world.ts';
 
@@ -39,6 +41,24 @@ describe('L2 opening under a lease', () => {
       ]);
     },
   );
+
+  test('L2 no connect begins long after its grant was asked for, whatever was frozen: a census counts on it', async () => {
+    const world = new PoolWorld(10);
+    const pool = await world.start();
+    let isFirst = true;
+    world.interfere = async (operation, call) => {
+      const reply = await call();
+      if (operation === 'grant' && isFirst) {
+        isFirst = false;
+        await sleep(world.clock, LIMITS.connectStartMs + 1);
+      }
+      return reply;
+    };
+    await world.until(pool.use(() => undefined));
+    expect(world.calls.filter((name) => name === 'grant')).toHaveLength(2);
+    expect(world.database.opens).toHaveLength(1);
+    expect(await world.registry.inspect('orders')).toMatchObject({ held: 1, revoking: 0 });
+  });
 
   test('a refusal for want of connections is tried again under the same lease, three times and within milliseconds', async () => {
     const world = new PoolWorld(10);

@@ -36,6 +36,7 @@ test('the Lua scripts carry the same limits', () => {
     RENEWALS: LIMITS.renewalsPerSecond,
     PROBE: LIMITS.probeDelayMs,
     PROBE_MAX: LIMITS.probeDelayMaxMs,
+    CONNECT_START: LIMITS.connectStartMs,
     CONNECT_AFTER_MAX: LIMITS.connectAfterMaxMs,
     CENSUS_DUTY: LIMITS.censusDutyMs,
     FAREWELLS_MAX: LIMITS.farewellsMax,

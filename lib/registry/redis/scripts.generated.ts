@@ -719,7 +719,8 @@ end
 function state.learn()
 state.epoch = state.now
 state.learnUntil = state.now + state.protectMs + state.idleMs + state.connectBoundMs
-state.quietUntil = state.now + math.max(state.connectBoundMs + (state.perSecond > 0 and 5000 or 0), state.dutyMs)
+local connect = 1000 + state.connectBoundMs + (state.perSecond > 0 and 5000 or 0)
+state.quietUntil = state.now + math.max(connect, state.dutyMs)
 end
 function state.capped()
 return math.max(0, state.capacity - state.foreign)
@@ -865,7 +866,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: 'da0bd5b98054bd1c8519c112005df75fbf004b22',
+    sha1: '5805531f1e9c9870493a2f8514eb8147a43e1f90',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -895,7 +896,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: '371f50eb6546aac249eae6ba39ff4bc97af1ea6e',
+    sha1: '105cbe725195bf4c16376248ac7f0ece76655ce7',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 local isLast = tonumber(ARGV[2]) > 0 and tonumber(ARGV[2]) == state.censusToken
@@ -915,7 +916,7 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: 'f21434f16c58c2c6e984fe232f0fd6a8b82adf37',
+    sha1: 'ddcf5773586d9ff1066d64fad8ed16142ccc04a2',
     uses: ['keys', 'clock', 'load', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
@@ -927,13 +928,13 @@ if ARGV[2] == '1' then control.end_learning() end
 return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, state.learnUntil - state.now) })`,
   },
   forget: {
-    sha1: 'd01dfcd0f1b55c327698f6c06d49d8263d7cf201',
+    sha1: '85bfcb0a7f44e482876f8aac49c8a9d37174420b',
     uses: ['keys', 'clock', 'load', 'state'],
     body: `state.forget()
 return { 'done' }`,
   },
   grant: {
-    sha1: 'f3351583e29a1ff76ab0ce16a3895b5a8deb7b81',
+    sha1: '4f7e6e1ca7b33bd08879fe6287ade2a22e7766fe',
     uses: ['keys', 'clock', 'grant-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local waits, again, asked = wait == '1', ARGV[2] == '1', tonumber(ARGV[3] or 0)
 local waitMs, listens = tonumber(waitText), listensText == '1' and 1 or 0
@@ -988,7 +989,7 @@ tickets.keep_alive(id)
 return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: '4338a3876725bc4613611e26574bdc380a8d0836',
+    sha1: 'ee475266aaa56b776e50578fec9dfc01b748b421',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -1009,7 +1010,7 @@ return state.done({ 'state', state.spec, state.held, protected, state.revoking, 
 state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: '0853b7affaa6828c0f9e1636d9b190479e153fc3',
+    sha1: 'a0cf6f6498be213eb28a31e73d8f94cddd89c18a',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -1057,7 +1058,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: 'fb54c0707a10e5cd14c531f411affa56e166e37c',
+    sha1: 'd1cbbdef661626005b53613a0a637e53b043b9e3',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -1082,7 +1083,7 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   primary: {
-    sha1: 'cf2f4a23d0de976a61bc5fd4bcffa01a16392f16',
+    sha1: '579d0cc2e422917c412c01dc5efd7bef1c68104b',
     uses: ['keys', 'clock', 'identify', 'compare', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'known' } end
 if primary.before ~= last.history and state.now < state.epoch + 60000 then return state.done({ 'done', 'known' }) end
@@ -1098,7 +1099,7 @@ state.learn()
 return state.done({ 'done', 'learning' })`,
   },
   release: {
-    sha1: '8845bd2cbbf130e8cdc4f68b9429dea871bd07ed',
+    sha1: '22ce516bc932c9ec91143b244d8494a8e4abbe51',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = words[1], { 'done' }
 local function may_release(it, itsFence)
@@ -1127,7 +1128,7 @@ for i = 2, #words, 3 do reply[#reply + 1] = release(words[i], tonumber(words[i +
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: '4cf5ad47937cf70a4c4903e7f5be50e284cf644e',
+    sha1: 'bef1ff04173c2c5d94d7a7a907127617e3b07157',
     uses: ['keys', 'clock', 'renew-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 11
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
@@ -1175,7 +1176,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: '6f3dd5057cf63b530f7dbe5f39c044ec811266ff',
+    sha1: '17a6934c23b56109db944093b518916806db3199',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1200,7 +1201,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: '04728a293080fa8600236f8b5a7bd875449e571e',
+    sha1: '7174b2bbfac2ba52455843bbda78236d60c2f9fd',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)

@@ -88,12 +88,12 @@ export const describeLearning = ({ scene, unknownScene }: Scenes): void => {
 
     test('L13 a holder with a longer connect bound lengthens a learning that is under way, the quiet time too', async () => {
       const it = unknownScene({ dutyMs: 1_000 });
-      expect(await it.ask('a')).toMatchObject({ reason: 'LEARNING', retryAfterMs: 4_000 });
+      expect(await it.ask('a')).toMatchObject({ reason: 'LEARNING', retryAfterMs: 5_000 });
       it.advance(1_000);
       const slow = { ...it.settings, connectBoundMs: 9_000 };
       expect(await it.ask('b', { settings: slow })).toMatchObject({
         reason: 'LEARNING',
-        retryAfterMs: 8_000,
+        retryAfterMs: 9_000,
       });
       expect(await it.report()).toMatchObject({ learningMs: 78_000 });
       it.advance(78_000);

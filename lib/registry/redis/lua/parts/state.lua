@@ -81,7 +81,8 @@ end
 function state.learn()
   state.epoch = state.now
   state.learnUntil = state.now + state.protectMs + state.idleMs + state.connectBoundMs
-  state.quietUntil = state.now + math.max(state.connectBoundMs + (state.perSecond > 0 and CONNECT_AFTER_MAX or 0), state.dutyMs)
+  local connect = CONNECT_START + state.connectBoundMs + (state.perSecond > 0 and CONNECT_AFTER_MAX or 0)
+  state.quietUntil = state.now + math.max(connect, state.dutyMs)
 end
 
 function state.capped()
