@@ -39,6 +39,8 @@ export const wire = (env: Environment): Wiring => {
       : postgresDriver(pg, { connectionString: controlUrl }, { role: userOf(databaseUrl) });
   const { registry, disconnect } = openRegistry(settings, logger);
   const pool = createPool({ ...settings.pool, registry, driver, env });
+  // After a second, and then ever more rarely.
+  pool.events.on('waiting', (wait) => logger.warn('Waiting for a connection', { ...wait }));
   const close = async (): Promise<void> => {
     await pool.close();
     disconnect();
