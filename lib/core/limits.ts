@@ -1,4 +1,4 @@
-/** Bounds of single steps (law L11). They are part of the protocol: the Lua prelude carries the same numbers, and a test compares them. */
+/** Bounds of single steps (law L11). They are part of the protocol: the Lua scripts carry the same numbers (parts/keys.lua), and a test compares them. */
 export const LIMITS = {
   /** Entries that one operation reaps before it does its own work: expired leases, and tickets whose caller went silent. */
   reapMax: 16,

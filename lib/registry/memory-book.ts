@@ -9,7 +9,7 @@ import { type Group, Groups } from './memory-groups.ts';
 import { Tickets, type Wake } from './memory-tickets.ts';
 
 /**
- * What is known of one resource, and the steps that several transitions share: the twin of the Lua prelude. Every step keeps
+ * What is known of one resource, and the steps that several transitions share: the twin of what the Lua scripts share. Every step keeps
  * the sums and the orders in agreement with the entries.
  */
 export class LeaseBook {

@@ -100,12 +100,13 @@ export const scriptedRegistry = (
   client: ScriptClient & HearingClient,
   scripts: ScriptSet,
   options: RedisRegistryOptions,
-  { granting = client, before }: Ways = {},
+  { granting, before }: Ways = {},
 ): Registry => {
   const namespace = namespaceTag(options.namespace ?? DEFAULT_NAMESPACE);
   const { clock = systemClock, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   const usual = new ScriptRunner(client, clock, timeoutMs, before);
-  const grants = new ScriptRunner(granting, clock, timeoutMs, before);
+  // One runner where it can be: it keeps the order of calls, and sends those of one turn together.
+  const grants = granting === undefined ? usual : new ScriptRunner(granting, clock, timeoutMs, before);
   const wakes = new WakeChannel(client, clock);
   const keysOf = rememberedKeys(namespace);
   const run = (name: ScriptName, resource: string, ...args: (string | number)[]): Promise<unknown> =>
