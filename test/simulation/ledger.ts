@@ -153,7 +153,8 @@ export class Ledger {
     const putOffMs = connectsPerSecond > 0 ? LIMITS.connectAfterMaxMs : 0;
     this.isLearnedShort = false;
     this.learnUntilMs = this.nowMs + (protectMs + idleMs + connectBoundMs) * this.pace;
-    this.quietUntilMs = this.nowMs + Math.max(connectBoundMs + putOffMs, dutyMs) * this.pace;
+    this.quietUntilMs =
+      this.nowMs + Math.max(LIMITS.connectStartMs + connectBoundMs + putOffMs, dutyMs) * this.pace;
   }
 
   /** A census, or the operator's word. */
@@ -270,6 +271,13 @@ export class Ledger {
   isLive(ticket: Ticket): boolean {
     const deadMs = ticket.seenAtMs + (this.settings.ticketLivenessMs - 2) * this.pace;
     return deadMs - (this.stepsMs - ticket.stepsMs) > this.nowMs;
+  }
+
+  /** Some lease may be unprotected, or over: there may be something to overlap with. */
+  get mayBeTaken(): boolean {
+    return [...this.leases.values()].some(
+      (lease) => lease.isOver || this.protectedUntilMs(lease) - 2 <= this.nowMs,
+    );
   }
 
   /** A slot is surely kept for it. */

@@ -132,15 +132,20 @@ export class RegistryLaws {
     const ledger = this.#ledger;
     const ticket = ledger.tickets.get(id);
     if (ticket === undefined) return;
-    const { capacity } = ledger.settings;
-    const claims = [...ledger.tickets.values()].filter((each) => ledger.isClaimed(each)).length;
-    const count = ledger.leases.size + claims - overlaps;
+    const { capacity, headroom } = ledger.settings;
+    const others = [...ledger.tickets.values()].filter((each) => each !== ticket);
+    const count = ledger.leases.size + others.filter((each) => ledger.isClaimed(each)).length - overlaps;
+    const perhapsKept = others.filter((each) => ledger.mayBeClaimed(each)).length;
+    const room = capacity - headroom - ledger.leases.size - perhapsKept;
     ticket.wokenAtMs = ledger.nowMs;
     // It was made before the operator's word, or after it.
     if (isOperation) return;
+    // With room for everybody who waits, it is a slot: what only a poll can take is told to those beyond the room.
+    if (room > others.length - perhapsKept) ticket.claimedAtMs = ledger.nowMs;
     this.#allowed(`an offer to ${id}`);
     if (this.#isSmall) this.#queue.maximum(ticket.group, id);
-    this.#court.judge('headroom', count < capacity, () => `${id} was woken beside ${count} of ${capacity}`);
+    const most = ledger.mayBeTaken ? capacity : capacity - headroom;
+    this.#court.judge('headroom', count < most, () => `${id} was woken beside ${count} of ${most}`);
   }
 
   /** Nothing forbids it. */
