@@ -2,8 +2,7 @@ import type { Instant } from '../core/clock.ts';
 import type { CensusDuty, Duty } from '../core/duty.ts';
 import type { DriverConnection } from '../driver/driver.ts';
 import { Census } from './census.ts';
-import { Duties } from './duties.ts';
-import type { HeldLease } from './held-lease.ts';
+import { Duties, type Looker } from './duties.ts';
 import type { Holder } from './holder.ts';
 
 /** What a reply brings along for the fleet's sake. */
@@ -42,9 +41,9 @@ export class Chores {
     if (census !== undefined) this.#onDue();
   }
 
-  async work(connection: DriverConnection<unknown>, lease: HeldLease): Promise<void> {
+  async work(connection: DriverConnection<unknown>, by: Looker | undefined): Promise<void> {
     if (this.#census.isDue) await this.#census.work(connection);
-    if (!this.#duties.isEmpty) await this.#duties.work(connection, lease);
+    if (!this.#duties.isEmpty) await this.#duties.work(connection, by);
   }
 
   stop(): void {

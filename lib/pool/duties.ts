@@ -10,7 +10,7 @@ import type { Holder } from './holder.ts';
 const LOOK_PAUSES_MS = [0, 2, 5, 10, 20] as const;
 
 /** The lease through whose connection a look is made; none through an administrator's. */
-interface Looker {
+export interface Looker {
   readonly ref: LeaseRef;
 }
 
@@ -35,7 +35,7 @@ export class Duties {
   #timer: Timer | undefined;
 
   /** `onDue`: a look that had to wait may be made now. Where nobody comes back, the overlap would stay and block the headroom. */
-  constructor(holder: Holder, onDue: () => void = () => undefined) {
+  constructor(holder: Holder, onDue: () => void) {
     this.#holder = holder;
     this.#onDue = onDue;
   }

@@ -1,14 +1,13 @@
-import type { Instant } from '../core/clock.ts';
 import { LeaseholdError } from '../core/errors.ts';
 import type { Driver, DriverConnection } from '../driver/driver.ts';
 import { Background } from '../pool/background.ts';
+import type { Chores } from '../pool/chores.ts';
 import { Farewells } from '../pool/farewells.ts';
 import type { HeldLease } from '../pool/held-lease.ts';
 import type { Holder } from '../pool/holder.ts';
 import { LeaseRequest, type Patience } from '../pool/lease-request.ts';
 import { openUnder, outcomeOf } from '../pool/opener.ts';
 import { Wakes } from '../pool/wakes.ts';
-import type { GrantReply, RenewReply } from '../registry/registry.ts';
 
 /** From where the sweeper ends sessions and looks whether they are gone. */
 export interface Lookout {
@@ -19,9 +18,6 @@ export interface Lookout {
   keep(): Promise<boolean>;
   leave(): Promise<void>;
 }
-
-/** Hears what a reply brings along to be done. */
-type Take = (reply: Extract<GrantReply, { kind: 'granted' }> | RenewReply, sentAt: Instant) => void;
 
 const neverGated = (): undefined => undefined;
 
@@ -58,7 +54,7 @@ export const openControl = async (holder: Holder, driver: Driver<unknown>): Prom
 export const openLeased = async (
   holder: Holder,
   driver: Driver<unknown>,
-  take: Take,
+  chores: Chores,
   patience: Patience,
 ): Promise<Lookout | undefined> => {
   const { clock, events } = holder;
@@ -72,10 +68,10 @@ export const openLeased = async (
     return undefined;
   }
   const { lease } = answer;
-  take(answer.reply, answer.sentAt);
+  chores.take(answer.reply, answer.sentAt);
   const opened = await openUnder(holder, driver, answer, { gate: neverGated, signal: patience.signal });
   if (opened.kind === 'open')
-    return leasedLookout(holder, opened.driver, lease, { take, farewells, background });
+    return leasedLookout(holder, opened.driver, lease, { chores, farewells, background });
   if (opened.isReleasable) farewells.release(lease, opened.outcome);
   else farewells.abandon(lease, opened.outcome);
   await background.settled(holder.config.operationTimeoutMs);
@@ -85,7 +81,7 @@ export const openLeased = async (
 };
 
 interface LeasedParts {
-  readonly take: Take;
+  readonly chores: Chores;
   readonly farewells: Farewells;
   readonly background: Background;
 }
@@ -94,11 +90,11 @@ const leasedLookout = (
   holder: Holder,
   connection: DriverConnection<unknown>,
   lease: HeldLease,
-  { take, farewells, background }: LeasedParts,
+  { chores, farewells, background }: LeasedParts,
 ): Lookout => ({
   connection,
   lease,
-  keep: async () => connection.isOpen && (await renew(holder, connection, lease, take)),
+  keep: async () => connection.isOpen && (await renew(holder, connection, lease, chores)),
   leave: async () => {
     const { endSeen } = await connection.close(holder.config.operationTimeoutMs);
     if (endSeen) farewells.release(lease, 'closed');
@@ -112,13 +108,13 @@ const renew = async (
   holder: Holder,
   { session }: DriverConnection<unknown>,
   lease: HeldLease,
-  take: Take,
+  chores: Chores,
 ): Promise<boolean> => {
   const { registry, config, clock, id } = holder;
   const sentAt = clock.read();
   const turn = lease.nextTurn();
   const reply = await registry.renew(config.resource, id, [{ ...lease.ref, turn, session, idle: false }]);
-  take(reply, sentAt);
+  chores.take(reply, sentAt);
   const [outcome] = reply.outcomes;
   if (outcome?.kind !== 'held') {
     lease.loss = outcome?.kind === 'lost' ? outcome.reason : 'unknown';

@@ -1,10 +1,8 @@
-import { type Instant, sleep } from '../core/clock.ts';
-import type { CensusDuty, Duty } from '../core/duty.ts';
+import { sleep } from '../core/clock.ts';
 import { isLeaseholdError, LeaseholdError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Driver } from '../driver/driver.ts';
-import { Census } from '../pool/census.ts';
-import { Duties } from '../pool/duties.ts';
+import { Chores } from '../pool/chores.ts';
 import type { Holder } from '../pool/holder.ts';
 import type { Patience } from '../pool/lease-request.ts';
 import type { SweepReply } from '../registry/registry.ts';
@@ -29,13 +27,6 @@ export interface SweepDone {
   readonly trouble: LeaseholdError | undefined;
 }
 
-/** What a reply brings along to be done. */
-interface Errands {
-  readonly duties: readonly Duty[];
-  readonly dutyMs: number;
-  readonly census?: CensusDuty;
-}
-
 /** Duties taken over in one round: few enough to be ended, looked for and settled within `dutyMs`. */
 const DUTIES_PER_ROUND = 20;
 /** Between two looks for sessions that were told to end and are still there. */
@@ -45,8 +36,7 @@ const AGAIN_MS = 50;
 export class SweepRun {
   readonly #holder: Holder;
   readonly #parts: SweepParts;
-  readonly #duties: Duties;
-  readonly #census: Census;
+  readonly #chores: Chores;
   #lookedThrough: SweepDone['lookedThrough'] = 'none';
   #expired = 0;
   #settled = 0;
@@ -62,8 +52,8 @@ export class SweepRun {
   constructor(holder: Holder, parts: SweepParts) {
     this.#holder = holder;
     this.#parts = parts;
-    this.#duties = new Duties(holder);
-    this.#census = new Census(holder);
+    // Whatever falls due, the next round sees it.
+    this.#chores = new Chores(holder, () => undefined);
   }
 
   async run(): Promise<SweepDone> {
@@ -74,6 +64,7 @@ export class SweepRun {
       if (revoking > 0 || this.#hasWork)
         await this.#clear().catch((error: unknown) => this.#onTrouble(error));
     } finally {
+      this.#chores.stop();
       for (const subscription of subscriptions) subscription[Symbol.dispose]();
     }
     return {
@@ -130,12 +121,12 @@ export class SweepRun {
     const { driver, control } = this.#parts;
     if (control !== undefined) {
       // What others are at, or cannot be proven yet, is no reason to go to the database.
-      await this.#takeDuties();
+      await this.#takeChores();
       return this.#hasWork ? openControl(this.#holder, control) : undefined;
     }
     if (driver === undefined) return undefined;
     // Its duties must be free for the grant itself: an overlap is granted for taking one over.
-    return this.#withPatience((patience) => openLeased(this.#holder, driver, this.#take, patience));
+    return this.#withPatience((patience) => openLeased(this.#holder, driver, this.#chores, patience));
   }
 
   async #knowsOfForeign(): Promise<boolean> {
@@ -155,26 +146,19 @@ export class SweepRun {
   /** False when nothing is left that could be done now. */
   async #round(lookout: Lookout): Promise<boolean> {
     if (!(await lookout.keep())) return false;
-    const wasLeftOver = !this.#duties.isEmpty;
-    await this.#takeDuties();
-    if (this.#duties.isEmpty && !this.#census.isDue) return false;
-    await this.#census.work(lookout.connection);
-    if (this.#duties.isEmpty) return true;
-    await this.#duties.work(lookout.connection, lookout.lease);
-    if (wasLeftOver && !this.#duties.isEmpty) await sleep(this.#holder.clock, AGAIN_MS);
+    const wasLeftOver = !this.#chores.isEmpty;
+    await this.#takeChores();
+    if (this.#chores.isEmpty) return false;
+    await this.#chores.work(lookout.connection, lookout.lease);
+    if (wasLeftOver && !this.#chores.isEmpty) await sleep(this.#holder.clock, AGAIN_MS);
     return true;
   }
 
   get #hasWork(): boolean {
-    return !this.#duties.isEmpty || this.#census.isDue || this.#hasForeign;
+    return !this.#chores.isEmpty || this.#hasForeign;
   }
 
-  readonly #take = ({ duties, dutyMs, census }: Errands, sentAt: Instant): void => {
-    this.#duties.take(duties, dutyMs, sentAt);
-    this.#census.take(census, sentAt);
-  };
-
-  async #takeDuties(): Promise<void> {
+  async #takeChores(): Promise<void> {
     await this.#sweep(DUTIES_PER_ROUND);
   }
 
@@ -183,7 +167,7 @@ export class SweepRun {
     const sentAt = clock.read();
     const reply = await registry.sweep(config.resource, duties);
     this.#expired += reply.expired;
-    this.#take(reply, sentAt);
+    this.#chores.take(reply, sentAt);
     return reply;
   }
 
