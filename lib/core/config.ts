@@ -21,6 +21,13 @@ export type ConfigInput = {
   readonly share?: ShareInput | undefined;
   /** Default: 'refuse'. */
   readonly onRegistryLoss?: OnRegistryLoss | undefined;
+  /**
+   * A failed connect is tried again while its caller has time; `false`: the caller hears the first failure, as with `pg.Pool`.
+   * Default: true.
+   */
+  readonly retryConnects?: boolean | undefined;
+  /** Idle connections do not keep the process alive. Default: true. */
+  readonly allowExitOnIdle?: boolean | undefined;
 } & {
   readonly [Name in Exclude<NumberOption, 'capacity'>]?: number | undefined;
 };
@@ -30,12 +37,16 @@ export interface Config extends Numbers {
   readonly group: string;
   readonly share: Share | undefined;
   readonly onRegistryLoss: OnRegistryLoss;
+  readonly retryConnects: boolean;
+  readonly allowExitOnIdle: boolean;
   /** After it no connect of a lease can still be in flight, in ms. */
   readonly connectBoundMs: number;
 }
 
 /** What a server may still do with an attempt that its client has given up, in ms (protocol: connect timeout + 1 s). */
 const CONNECT_GRACE_MS = 1_000;
+
+const SWITCHES = ['retryConnects', 'allowExitOnIdle'] as const;
 
 const names = Object.keys(NUMBER_OPTIONS) as NumberOption[];
 
@@ -60,6 +71,8 @@ export const parseConfig = (
     group: (input['group'] as string | undefined) ?? functionName ?? 'default',
     share,
     onRegistryLoss: (input['onRegistryLoss'] as OnRegistryLoss | undefined) ?? 'refuse',
+    retryConnects: (input['retryConnects'] as boolean | undefined) ?? true,
+    allowExitOnIdle: (input['allowExitOnIdle'] as boolean | undefined) ?? true,
     connectBoundMs: numbers.connectTimeoutMs + CONNECT_GRACE_MS,
   });
 };
@@ -92,7 +105,7 @@ const defined = (input: Readonly<Record<string, unknown>>): Record<string, unkno
   Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
 
 const unknownNames = (input: Readonly<Record<string, unknown>>, others: readonly string[]): string[] => {
-  const known = ['resource', 'group', 'share', 'onRegistryLoss', ...names, ...others];
+  const known = ['resource', 'group', 'share', 'onRegistryLoss', ...SWITCHES, ...names, ...others];
   return Object.keys(input)
     .filter((name) => !known.includes(name))
     .map((name) => `${name}: no such option${suggestion(name, known)}`);
@@ -115,6 +128,11 @@ const textProblems = (input: Readonly<Record<string, unknown>>): string[] => {
   if (input['group'] !== undefined)
     check('group', GROUP_PATTERN, '1 to 64 characters of A-Z, a-z, 0-9 and _ . : -');
   if (input['onRegistryLoss'] !== undefined) check('onRegistryLoss', /^(refuse|keep)$/, 'refuse or keep');
+  for (const name of SWITCHES) {
+    const value = input[name];
+    if (value !== undefined && typeof value !== 'boolean')
+      problems.push(`${name}: ${show(value)} is not true or false`);
+  }
   return problems;
 };
 
@@ -142,6 +160,7 @@ const crossProblems = (
   { min, max }: Pick<Share, 'min' | 'max'> = { min: 0, max: 0 },
 ): string[] => {
   const { capacity, headroom, protectMs, idleMs, dangerMarginMs, connectTimeoutMs, quantumMs } = numbers;
+  const { min: least, max: most } = numbers;
   const laws: readonly (readonly [boolean, string])[] = [
     [
       headroom <= capacity / 2,
@@ -157,6 +176,7 @@ const crossProblems = (
       `connectTimeoutMs: ${connectTimeoutMs} is not below half of protectMs (${protectMs})`,
     ],
     [headroom > 0 || quantumMs === 0, `quantumMs: ${quantumMs} needs headroom; it is 0 where headroom is 0`],
+    [least <= most, `min: ${least} is more than max (${most})`],
     [min <= max, `share.min: ${min} is more than share.max (${max})`],
     [
       min <= capacity - headroom,

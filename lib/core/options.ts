@@ -1,8 +1,13 @@
 /** The options that the defaults of others build on. */
-type Given = Readonly<Record<'capacity' | 'headroom' | 'protectMs' | 'connectsPerSecond', number>>;
+type Given = Readonly<
+  Record<
+    'capacity' | 'headroom' | 'protectMs' | 'idleMs' | 'operationTimeoutMs' | 'connectsPerSecond',
+    number
+  >
+>;
 
 export interface NumberRule {
-  readonly unit: 'ms' | 'connections' | 'callers';
+  readonly unit: 'ms' | 'connections' | 'callers' | 'uses';
   /** Computed from the options above it in the table; undefined: the option is required. */
   readonly default: number | ((given: Given) => number) | undefined;
   /** A computed default in words. */
@@ -13,6 +18,10 @@ export interface NumberRule {
 }
 
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** An idle connection is closed at this part of the server's own idle timeout at the latest, so that the server is never first. */
+export const IDLE_PART = 0.8;
 
 /** The one table of numeric options: it drives parsing, the docs and the tests. Order matters: defaults look upwards. */
 export const NUMBER_OPTIONS = {
@@ -62,10 +71,18 @@ export const NUMBER_OPTIONS = {
     max: 2_000,
     doc: 'Back-to-back use a new holder is granted before it yields to waiters; 0 where headroom is 0.',
   },
+  operationTimeoutMs: {
+    unit: 'ms',
+    default: 3_000,
+    min: 10,
+    max: 60_000,
+    doc: 'Bound of a check, a reset, a close, and each statement of a duty; of an open where connectTimeoutMs is not given.',
+  },
   connectTimeoutMs: {
     unit: 'ms',
-    default: ({ protectMs }) => Math.min(3_000, Math.floor(protectMs * 0.4)),
-    defaultSays: '0.4 x protectMs, at most 3,000',
+    default: ({ protectMs, operationTimeoutMs }) =>
+      Math.max(100, Math.min(3_000, operationTimeoutMs, Math.floor(protectMs * 0.4))),
+    defaultSays: 'operationTimeoutMs, at most 3,000 and 0.4 x protectMs',
     min: 100,
     max: 30_000,
     doc: 'Bound of one connection attempt, login included; below half of protectMs.',
@@ -120,6 +137,13 @@ export const NUMBER_OPTIONS = {
     max: 1_000,
     doc: 'Connections of this process. With an `env` that shows AWS Lambda, the default is 1.',
   },
+  min: {
+    unit: 'connections',
+    default: 0,
+    min: 0,
+    max: 1_000,
+    doc: 'Connections that this process keeps where the fleet has room: topped up by `warm()` and at the start of an invocation.',
+  },
   acquireTimeoutMs: {
     unit: 'ms',
     default: 10_000,
@@ -134,19 +158,62 @@ export const NUMBER_OPTIONS = {
     max: 1_000_000,
     doc: 'Callers that may wait in this process.',
   },
+  startupMaxWaitMs: {
+    unit: 'ms',
+    default: 600_000,
+    min: 0,
+    max: DAY_MS,
+    doc: 'How long `warm()` waits for registry and database, with backoff; never past the deadline of an invocation.',
+  },
+  statementTimeoutMs: {
+    unit: 'ms',
+    default: 0,
+    min: 0,
+    max: DAY_MS,
+    doc: "The session's statement timeout, where the driver's own configuration sets none; 0: none.",
+  },
+  idleTimeoutMs: {
+    unit: 'ms',
+    default: ({ idleMs }) => Math.floor(IDLE_PART * idleMs),
+    defaultSays: '0.8 x idleMs',
+    min: 1,
+    max: HOUR_MS,
+    doc: 'A connection above `min` that nobody has used for so long is closed; at 0.8 x idleMs in any case.',
+  },
+  maxLifetimeMs: {
+    unit: 'ms',
+    default: 1_800_000,
+    min: 0,
+    max: 7 * DAY_MS,
+    doc: 'A connection older than this, less a share of up to a quarter drawn for each, is closed when nobody has it; 0: no limit.',
+  },
+  maxUses: {
+    unit: 'uses',
+    default: 0,
+    min: 0,
+    max: 1_000_000_000,
+    doc: 'A connection that has been lent so often is closed when it comes back; 0: no limit.',
+  },
   checkAfterIdleMs: {
     unit: 'ms',
     default: 5_000,
     min: 0,
     max: HOUR_MS,
-    doc: 'A connection unused for longer is checked at the database before it is lent.',
+    doc: 'A connection unused for longer, or frozen since, is checked at the database before it is lent.',
   },
-  operationTimeoutMs: {
+  healthCheckIntervalMs: {
     unit: 'ms',
-    default: 2_000,
-    min: 10,
-    max: 60_000,
-    doc: 'Bound of a check, a reset, a close, and each statement of a duty.',
+    default: 30_000,
+    min: 0,
+    max: HOUR_MS,
+    doc: 'How often idle connections are checked: by a timer, or on AWS Lambda at the start of an invocation; 0: never.',
+  },
+  leakAfterMs: {
+    unit: 'ms',
+    default: 0,
+    min: 0,
+    max: HOUR_MS,
+    doc: "A connection lent for longer is told of, with its borrower's stack; 0: no stacks are kept.",
   },
 } as const satisfies Record<string, NumberRule>;
 

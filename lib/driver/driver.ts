@@ -29,6 +29,8 @@ export interface OpenRequest {
   readonly idleMs: number;
   /** Bound for the whole attempt, in ms, login and session identity included. */
   readonly timeoutMs: number;
+  /** The session's statement timeout, in ms, unless the driver's own configuration has one; absent: none. */
+  readonly statementTimeoutMs?: number;
   /** Asked before each statement of the borrower. */
   readonly gate: StatementGate;
 }
@@ -79,8 +81,8 @@ export interface DriverConnection<Connection> {
   onEnd(listener: (end: ConnectionEnd) => void): void;
   /** One round trip; false if it did not answer properly in time (the connection is then unusable). */
   check(timeoutMs: number): Promise<boolean>;
-  /** Makes the session fit for the next borrower: rolls back an open transaction. False if it could not be done. */
-  reset(timeoutMs: number): Promise<boolean>;
+  /** Makes the session fit for the next borrower: ends what was left open, and whatever else this driver is configured to. */
+  reset(timeoutMs: number): Promise<ResetResult>;
   /** Ends the session and waits for the server's own end, at most `timeoutMs`; then destroys the socket. Idempotent. */
   close(timeoutMs: number): Promise<ConnectionEnd>;
   /** Ends other sessions of the same role and database; resolves with what was seen of each, in order. */
@@ -89,6 +91,15 @@ export interface DriverConnection<Connection> {
   look(targets: readonly SessionTarget[], timeoutMs: number): Promise<readonly boolean[]>;
   /** The sessions of this server whose label begins with `prefix`. */
   census(prefix: string, timeoutMs: number): Promise<SessionCount>;
+  /** Whether its socket keeps the process alive; it does at first. */
+  keepAlive(isWanted: boolean): void;
+}
+
+export interface ResetResult {
+  /** The session is fit for the next borrower; else it must be closed. */
+  readonly isFit: boolean;
+  /** A transaction was open, or could not be told not to be. */
+  readonly wasInTransaction: boolean;
 }
 
 export interface ConnectionEnd {

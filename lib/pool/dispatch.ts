@@ -1,12 +1,13 @@
-import type { Instant } from '../core/clock.ts';
+import type { Instant, Timer } from '../core/clock.ts';
+import { IDLE_PART } from '../core/options.ts';
 import type { Driver } from '../driver/driver.ts';
 import { atMost, Background } from './background.ts';
 import { Chores } from './chores.ts';
+import { Closer, type OnClosed } from './closer.ts';
 import { Farewells } from './farewells.ts';
 import { Gate } from './gate.ts';
 import type { Holder } from './holder.ts';
-import { IDLE_PART, IdleWatch } from './idle-watch.ts';
-import type { CloseReason } from './pool-events.ts';
+import { IdleWatch } from './idle-watch.ts';
 import { Renewer } from './renewer.ts';
 import { type LeasedConnection, Roster } from './roster.ts';
 import { Supply } from './supply.ts';
@@ -27,10 +28,11 @@ export class Dispatch<Connection> {
   readonly #background: Background;
   readonly #idleWatch: IdleWatch<Connection>;
   readonly #wakes: Wakes;
+  readonly #closer: Closer<Connection>;
   #isClosing = false;
   #onEmpty: (() => void) | undefined;
 
-  constructor(holder: Holder, driver: Driver<Connection>) {
+  constructor(holder: Holder, driver: Driver<Connection>, onClosed?: OnClosed<Connection>) {
     const { config, clock, events } = holder;
     this.#holder = holder;
     this.#background = new Background(clock, (error) =>
@@ -38,18 +40,28 @@ export class Dispatch<Connection> {
     );
     this.waiters = new Waiters(clock, config.localWaitersMax);
     this.#wakes = new Wakes(holder);
-    this.#idleWatch = new IdleWatch(clock, this.roster, (connection) => this.#drop(connection, 'idle'));
+    this.#idleWatch = new IdleWatch(clock, this.roster, (connection) =>
+      this.#closer.close(connection, 'idle'),
+    );
     this.#chores = new Chores(holder, () => this.#doChores());
     this.#farewells = new Farewells(holder, this.#background);
+    this.#closer = new Closer({
+      holder,
+      roster: this.roster,
+      farewells: this.#farewells,
+      background: this.#background,
+      onClosed,
+      onFree: () => this.serve(),
+    });
     this.#renewer = new Renewer(holder, this.roster, this.#chores, {
       lost: (connection, reason) => {
         events.emit('leaseLost', { reason, inUse: connection.place === 'lent' });
-        if (connection.place === 'idle') this.#drop(connection, 'lost');
+        if (connection.place === 'idle') this.#closer.lose(connection);
         // The borrower's statement fails now, rather than running on after somebody else was given the place.
         else if (connection.place === 'lent')
           this.#background.add(connection.driver.close(config.operationTimeoutMs));
       },
-      yielded: (connection) => this.#drop(connection, 'yielded'),
+      yielded: (connection) => this.#closer.close(connection, 'yielded'),
     });
     const gate = new Gate(this.#renewer, config.dangerMarginMs);
     this.supply = new Supply({
@@ -64,10 +76,10 @@ export class Dispatch<Connection> {
       gate,
       opened: (connection) =>
         connection.driver.onEnd(() => {
-          if (connection.place === 'idle') this.#drop(connection, 'broken');
+          if (connection.place === 'idle') this.#closer.close(connection, 'broken');
         }),
       ready: (connection) => this.#ready(connection),
-      drop: (connection, reason) => this.#drop(connection, reason),
+      drop: (connection, reason) => this.#closer.close(connection, reason),
     });
   }
 
@@ -102,14 +114,15 @@ export class Dispatch<Connection> {
     connection.lastUsedAt = now;
     this.roster.move(connection, 'busy');
     if (driver.isOpen && lease.loss === undefined && !driver.isClean) {
-      const rolledBack = await driver.reset(config.operationTimeoutMs);
-      events.emit('transactionLeftOpen', { rolledBack });
-      if (!rolledBack) {
-        this.#drop(connection, 'broken');
+      const { isFit, wasInTransaction } = await driver.reset(config.operationTimeoutMs);
+      if (wasInTransaction) events.emit('transactionLeftOpen', { rolledBack: isFit });
+      if (!isFit) {
+        this.#closer.close(connection, 'broken');
         return;
       }
     }
-    if (lease.isWanted && lease.loss === undefined && driver.isOpen) this.#drop(connection, 'yielded');
+    if (lease.isWanted && lease.loss === undefined && driver.isOpen)
+      this.#closer.close(connection, 'yielded');
     else if (!this.#chores.isEmpty)
       this.#background.add(this.#chores.work(driver, lease).then(() => this.#ready(connection)));
     else if (!this.#isTurnOver(connection, now)) this.#ready(connection);
@@ -125,11 +138,30 @@ export class Dispatch<Connection> {
     return connection.lease.remainingMs(now) > 0;
   }
 
+  /** Gives back a connection that its borrower wants closed; resolves when it is. */
+  async discard(connection: LeasedConnection<Connection>): Promise<void> {
+    const { clock, events } = this.#holder;
+    events.emit('returned', { heldMs: clock.elapsedMs(connection.lentAt) });
+    if (connection.place === 'lent') this.#closer.close(connection, 'discarded');
+  }
+
+  /** Loans keep where they began: only while leaks are looked for, because it costs more than the loan. */
+  get tracesLoans(): boolean {
+    return this.#holder.config.leakAfterMs > 0;
+  }
+
+  watchLoan({ lentAt }: LeasedConnection<Connection>, stack: string): Timer {
+    const { clock, config, events } = this.#holder;
+    return clock.setBackgroundTimer(config.leakAfterMs, () =>
+      events.emit('leakSuspected', { heldMs: clock.elapsedMs(lentAt), stack }),
+    );
+  }
+
   /** Ends a loan whose borrower may still have the client: then nobody else may get this connection. */
   takeBack(connection: LeasedConnection<Connection>): void {
     const { clock, events } = this.#holder;
     events.emit('returned', { heldMs: clock.elapsedMs(connection.lentAt) });
-    if (connection.place === 'lent') this.#drop(connection, 'left');
+    if (connection.place === 'lent') this.#closer.close(connection, 'left');
   }
 
   /** Parks what is idle where somebody may need it, and sees through what is pending. */
@@ -146,14 +178,14 @@ export class Dispatch<Connection> {
     const { clock, config } = this.#holder;
     this.#isClosing = true;
     this.supply.callOff(Number.POSITIVE_INFINITY);
-    for (const connection of this.roster.at('idle')) this.#drop(connection, 'closed');
+    for (const connection of this.roster.at('idle')) this.#closer.close(connection, 'closed');
     if (this.roster.size > 0) {
       const emptied = new Promise<void>((resolve) => {
         this.#onEmpty = resolve;
       });
       await atMost(clock, timeoutMs, emptied);
     }
-    for (const connection of this.roster.at('lent')) this.#drop(connection, 'closed');
+    for (const connection of this.roster.at('lent')) this.#closer.close(connection, 'closed');
     await this.#background.settled(2 * config.operationTimeoutMs);
     this.#renewer.stop();
     this.#chores.stop();
@@ -190,9 +222,9 @@ export class Dispatch<Connection> {
   /** A connection that nobody has: lent on, kept, or found unfit. */
   #ready(connection: LeasedConnection<Connection>): void {
     const { driver, lease } = connection;
-    if (lease.loss !== undefined) this.#drop(connection, 'lost');
-    else if (!driver.isOpen) this.#drop(connection, 'broken');
-    else if (this.#isClosing) this.#drop(connection, 'closed');
+    if (lease.loss !== undefined) this.#closer.lose(connection);
+    else if (!driver.isOpen) this.#closer.close(connection, 'broken');
+    else if (this.#isClosing) this.#closer.close(connection, 'closed');
     else this.#keep(connection);
   }
 
@@ -202,7 +234,7 @@ export class Dispatch<Connection> {
     const { config, clock, pressure } = this.#holder;
     const now = clock.read();
     const isCalled = this.waiters.length > 0 && lease.isUsable(config.dangerMarginMs, now);
-    if (lease.isWanted) this.#drop(connection, 'yielded');
+    if (lease.isWanted) this.#closer.close(connection, 'yielded');
     else if (isCalled) this.waiters.offer(this.#lend(connection, now));
     if (lease.isWanted || isCalled) return;
     this.roster.move(connection, 'idle');
@@ -227,21 +259,5 @@ export class Dispatch<Connection> {
     if (lease.remainingMs() <= dangerMarginMs) await this.#renewer.renew(connection);
     if (lease.remainingMs() > dangerMarginMs) await this.#chores.work(driver, lease);
     this.#ready(connection);
-  }
-
-  #drop(connection: LeasedConnection<Connection>, reason: CloseReason): void {
-    if (connection.place === 'closing') return;
-    this.roster.move(connection, 'closing');
-    this.#background.add(this.#closeOne(connection, reason));
-  }
-
-  async #closeOne(connection: LeasedConnection<Connection>, reason: CloseReason): Promise<void> {
-    const { driver, lease } = connection;
-    const { endSeen } = await driver.close(this.#holder.config.operationTimeoutMs);
-    this.roster.remove(connection);
-    if (endSeen) this.#farewells.release(lease, 'closed');
-    else this.#farewells.abandon(lease, 'unseen', driver.session);
-    this.#holder.events.emit('connectionClosed', { reason, endSeen });
-    this.serve();
   }
 }

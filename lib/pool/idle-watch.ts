@@ -1,8 +1,6 @@
 import type { Clock, Timer } from '../core/clock.ts';
+import { IDLE_PART } from '../core/options.ts';
 import type { LeasedConnection, Roster } from './roster.ts';
-
-/** An idle connection is closed at this part of the server's own idle timeout, so that the server is never first. */
-export const IDLE_PART = 0.8;
 
 /** Where the process is not frozen, unused connections are closed before the server would end them. */
 export class IdleWatch<Connection> {

@@ -6,12 +6,20 @@ import type { OpenFailure } from '../driver/driver.ts';
 export type CloseReason =
   /** Somebody else waits for the place. */
   | 'yielded'
-  /** The registry gave the lease to somebody else, or has forgotten it. */
+  /** The registry gave the lease to somebody else. */
+  | 'revoked'
+  /** The lease has ended for another reason: it has expired, or the registry has forgotten it. */
   | 'lost'
   /** The database or the network ended it, or a check or reset failed. */
   | 'broken'
-  /** Unused for so long that the server is about to end it. */
+  /** Unused for `idleTimeoutMs`, or for so long that the server is about to end it. */
   | 'idle'
+  /** Older than `maxLifetimeMs`. */
+  | 'lifetime'
+  /** Lent `maxUses` times. */
+  | 'uses'
+  /** Its borrower wanted it closed. */
+  | 'discarded'
   /** An invocation ended without giving it back. */
   | 'left'
   /** The pool closes. */
@@ -38,11 +46,11 @@ export interface PoolEvents {
     readonly waitedMs: number;
     readonly because: Forbidden | undefined;
   };
-  /** `inUse`: a borrower had the connection. */
   /** The registry had lost its memory; `isKnownAgain`: it took the lease over from this pool. */
   leaseForgotten: { readonly isKnownAgain: boolean };
   /** The registry is away, and an unprotected connection stays in use all the same (`onRegistryLoss: 'keep'`). */
   leaseKept: { readonly unprotectedMs: number };
+  /** `inUse`: a borrower had the connection. */
   leaseLost: { readonly reason: LossReason; readonly inUse: boolean };
   connectionOpened: { readonly openMs: number };
   connectionFailed: { readonly failure: OpenFailure; readonly error: Error };
@@ -51,6 +59,10 @@ export interface PoolEvents {
   transactionLeftOpen: { readonly rolledBack: boolean };
   /** An invocation ended without giving connections back; they were taken back, and closed. */
   leftLent: { readonly count: number };
+  /** A connection has been lent for longer than `leakAfterMs`; `stack`: where it was borrowed. */
+  leakSuspected: { readonly heldMs: number; readonly stack: string };
+  /** Idle connections were looked after: so many answered, so many were closed. */
+  healthChecked: { readonly healthy: number; readonly closed: number };
   /** Sessions of revoked leases were ended and proven gone (`settled`), or not yet. */
   dutyDone: { readonly settled: number; readonly kept: number };
   /** The database's own session list was read and told to the registry. `foreign`: sessions of the role without a lease. */

@@ -3,6 +3,7 @@ import { type Config, parseConfig } from '../core/config.ts';
 import { isLeaseholdError, LeaseholdError } from '../core/errors.ts';
 import { Events } from '../core/events.ts';
 import { systemRandom } from '../core/random.ts';
+import type { OnClosed } from './closer.ts';
 import { Dispatch } from './dispatch.ts';
 import { explain } from './gate.ts';
 import { Holder } from './holder.ts';
@@ -58,14 +59,14 @@ export class Pool<Connection> implements AsyncDisposable {
   readonly #dispatch: Dispatch<Connection>;
   #closing: Promise<void> | undefined;
 
-  constructor(options: PoolOptions<Connection>) {
+  constructor(options: PoolOptions<Connection>, onClosed?: OnClosed<Connection>) {
     checkOptions(options);
     const { registry, driver, clock = systemClock, random = systemRandom, env = {} } = options;
     this.config = parseConfig(options, PORTS, env);
     this.isExclusive =
       env['AWS_LAMBDA_FUNCTION_NAME'] !== undefined && env['AWS_LAMBDA_MAX_CONCURRENCY'] === undefined;
     this.#holder = new Holder(this.config, registry, clock, random, this.events);
-    this.#dispatch = new Dispatch(this.#holder, driver);
+    this.#dispatch = new Dispatch(this.#holder, driver, onClosed);
   }
 
   /**

@@ -1,12 +1,12 @@
 import { failureDelayMs, registryDelayMs } from '../core/backoff.ts';
 import { sleep } from '../core/clock.ts';
 import { isLeaseholdError, LeaseholdError } from '../core/errors.ts';
+import { IDLE_PART } from '../core/options.ts';
 import type { Driver, StatementGate } from '../driver/driver.ts';
 import type { Chores } from './chores.ts';
 import type { Farewells } from './farewells.ts';
 import type { Gate } from './gate.ts';
 import type { Holder } from './holder.ts';
-import { IDLE_PART } from './idle-watch.ts';
 import { LeaseRequest, type Patience } from './lease-request.ts';
 import { openUnder } from './opener.ts';
 import type { CloseReason } from './pool-events.ts';
@@ -90,7 +90,7 @@ export class Supply<Connection> {
   }
 
   async #openOne(ask: AbortController): Promise<LeasedConnection<Connection> | undefined> {
-    const { holder, driver, chores, farewells, wakes } = this.#parts;
+    const { holder, driver, waiters, chores, farewells, wakes } = this.#parts;
     const { clock, events } = holder;
     const since = clock.read();
     const patience = this.#patience(ask.signal);
@@ -123,6 +123,10 @@ export class Supply<Connection> {
       else farewells.abandon(lease, opened.outcome);
       if (ask.signal.aborted) return undefined;
       const error = opened.error ?? tooSlow(holder.config.connectTimeoutMs);
+      if (!holder.config.retryConnects) {
+        waiters.rejectFirst(error);
+        return undefined;
+      }
       if (!error.retryable) throw error;
       patience.note('the database', error);
       const delayMs = failureDelayMs(failures, holder.random.fraction());

@@ -25,7 +25,11 @@ export class Waiters<Item> {
 
   /** Ms until the last of the waiting callers gives up. */
   get longestRemainingMs(): number {
-    return Math.max(0, ...[...this.#queue].map((waiter) => this.#remainingMs(waiter)));
+    const now = this.#clock.read();
+    let longestMs = 0;
+    for (const { since, timeoutMs } of this.#queue)
+      longestMs = Math.max(longestMs, timeoutMs - this.#clock.elapsedMs(since, now));
+    return longestMs;
   }
 
   /** Resolves with what `offer` hands over; rejects when the time is up, the signal fires, or `reject` says so. */
@@ -61,6 +65,11 @@ export class Waiters<Item> {
     const [first] = this.#queue;
     first?.settle({ item });
     return first !== undefined;
+  }
+
+  rejectFirst(error: LeaseholdError): void {
+    const [first] = this.#queue;
+    first?.settle({ error });
   }
 
   rejectAll(error: LeaseholdError): void {

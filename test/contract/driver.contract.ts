@@ -356,7 +356,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         await world.run(connection.client, world.statements.begin);
         opening = new Promise(() => undefined);
         expect(await connection.check(TIMEOUT_MS)).toBe(true);
-        expect(await connection.reset(TIMEOUT_MS)).toBe(true);
+        expect(await connection.reset(TIMEOUT_MS)).toMatchObject({ isFit: true });
         expect(await connection.look([{ label: 'none' }], TIMEOUT_MS)).toEqual([false]);
       });
 
@@ -529,7 +529,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         expect(list[0]).toMatchObject({ endSeen: true, error: expect.any(Error) });
         expect(ends(connection)).toEqual(list);
         expect(await connection.check(TIMEOUT_MS)).toBe(false);
-        expect(await connection.reset(TIMEOUT_MS)).toBe(false);
+        expect(await connection.reset(TIMEOUT_MS)).toMatchObject({ isFit: false });
       });
 
       test('D8 the end of a lent connection fails the statement that runs, and arrives at onEnd once', async () => {
@@ -568,18 +568,18 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         const connection = await mustOpen();
         await world.run(connection.client, world.statements.begin);
         expect(connection.isClean).toBe(false);
-        expect(await connection.reset(TIMEOUT_MS)).toBe(true);
+        expect(await connection.reset(TIMEOUT_MS)).toMatchObject({ isFit: true });
         expect(connection.isClean).toBe(true);
         await world.run(connection.client, world.statements.begin);
         await expect(world.run(connection.client, world.statements.fail)).rejects.toThrow();
-        expect(await connection.reset(TIMEOUT_MS)).toBe(true);
+        expect(await connection.reset(TIMEOUT_MS)).toMatchObject({ isFit: true });
         expect(await world.run(connection.client, world.statements.value(5))).toBe(5);
       });
 
       test('reset sees a transaction that the borrower did not wait for', async () => {
         const connection = await mustOpen();
         const begun = world.run(connection.client, world.statements.begin);
-        expect(await connection.reset(TIMEOUT_MS)).toBe(true);
+        expect(await connection.reset(TIMEOUT_MS)).toMatchObject({ isFit: true });
         expect(connection.isClean).toBe(true);
         await begun;
       });
@@ -588,7 +588,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         const connection = await mustOpen();
         const running = world.run(connection.client, world.statements.sleep(400)).catch(() => undefined);
         const startedAt = performance.now();
-        expect(await connection.reset(50)).toBe(false);
+        expect(await connection.reset(50)).toMatchObject({ isFit: false });
         expect(performance.now() - startedAt).toBeLessThan(350);
         await running;
       });

@@ -202,7 +202,7 @@ describe('D6 holds in every form of a statement', () => {
       const waiting = ones();
       open();
       expect((await waiting).map(({ rows }) => rows[0].n)).toEqual([1, 2, 3]);
-      expect(await connection.reset(1_000)).toBe(true);
+      expect(await connection.reset(1_000)).toEqual({ isFit: true, wasInTransaction: false });
       expect(await connection.check(1_000)).toBe(true);
     });
   });

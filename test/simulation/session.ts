@@ -4,6 +4,7 @@ import type {
   DriverConnection,
   EndOutcome,
   OpenRequest,
+  ResetResult,
   SessionCount,
   SessionTarget,
   StatementGate,
@@ -87,14 +88,17 @@ export class Session implements DriverConnection<SimClient>, Peer, Socket {
     }
   }
 
-  async reset(timeoutMs: number): Promise<boolean> {
-    if (!this.isOpen || this.#pending.size > 0) return false;
+  keepAlive(): void {}
+
+  async reset(timeoutMs: number): Promise<ResetResult> {
+    const wasInTransaction = this.#isInTransaction;
+    if (!this.isOpen || this.#pending.size > 0) return { isFit: false, wasInTransaction };
     try {
       await this.#ask(SHORT_MS, timeoutMs, () => undefined);
       this.#isInTransaction = false;
-      return this.isOpen;
+      return { isFit: this.isOpen, wasInTransaction };
     } catch {
-      return false;
+      return { isFit: false, wasInTransaction };
     }
   }
 

@@ -7,6 +7,7 @@ import type {
   OpenFailure,
   OpenRequest,
   OpenResult,
+  ResetResult,
   SessionCount,
   SessionTarget,
   StatementGate,
@@ -179,9 +180,12 @@ class FakeConnection implements DriverConnection<FakeClient> {
     return this.#database.checkAnswers && this.isOpen;
   }
 
-  async reset(): Promise<boolean> {
+  keepAlive(): void {}
+
+  async reset(): Promise<ResetResult> {
+    const wasInTransaction = !this.isClean;
     this.isClean = this.#database.resetWorks;
-    return this.#database.resetWorks;
+    return { isFit: this.#database.resetWorks, wasInTransaction };
   }
 
   async close(): Promise<ConnectionEnd> {

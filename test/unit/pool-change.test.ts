@@ -45,9 +45,10 @@ describe('a connection that should go', () => {
     await world.clock.advanceAsync(4_000);
     const next = pool.use((client) => client.label);
     tellsToYield(world, () => false);
+    const { label: before } = lent.connection;
     await lent.giveBack();
     const label = await world.until(next);
-    expect(label).not.toBe(lent.connection.label);
+    expect(label).not.toBe(before);
     expect(world.database.labels).toEqual([label]);
     expect(world.database.peak).toBe(1);
   });

@@ -109,23 +109,35 @@ describe('lending', () => {
 });
 
 describe('giving back', () => {
-  test('giving back twice is giving back once', async () => {
+  test('giving back a second time is an error, and does nothing to whoever has the connection now', async () => {
     const world = new PoolWorld(2);
     const pool = await world.start({ max: 1 });
     const lent = await world.until(pool.acquire());
     await lent.giveBack();
     const next = await pool.acquire();
-    await lent.giveBack();
+    await expect(lent.giveBack()).rejects.toMatchObject({ code: 'USED_AFTER_RETURN' });
+    await expect(lent.discard()).rejects.toMatchObject({ code: 'USED_AFTER_RETURN' });
     expect(pool.status()).toMatchObject({ lent: 1, idle: 0 });
     await next.giveBack();
+  });
+
+  test('the end of an `await using` block after a return is none', async () => {
+    const world = new PoolWorld(2);
+    const pool = await world.start({ max: 1 });
+    const lent = await world.until(pool.acquire());
+    await lent.giveBack();
+    await lent[Symbol.asyncDispose]();
+    expect(pool.status()).toMatchObject({ lent: 0, idle: 1 });
   });
 
   test('a statement after giving back is not sent', async () => {
     const world = new PoolWorld(2);
     const pool = await world.start();
     const lent = await world.until(pool.acquire());
+    const client = lent.connection;
     await lent.giveBack();
-    await expect(lent.connection.run('late')).rejects.toMatchObject({ code: 'USED_AFTER_RETURN' });
+    await expect(client.run('late')).rejects.toMatchObject({ code: 'USED_AFTER_RETURN' });
+    expect(() => lent.connection).toThrow('given back');
     expect(world.database.statements).toEqual([]);
   });
 

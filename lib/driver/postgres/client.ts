@@ -41,6 +41,8 @@ export interface RawStream {
   end(): void;
   destroy(): void;
   resetAndDestroy?(): void;
+  ref?(): unknown;
+  unref?(): unknown;
 }
 
 type RawClientClass = new (config: pg.ClientConfig) => RawClient;

@@ -1,7 +1,14 @@
 import type pg from 'pg';
 import type { Clock } from '../../core/clock.ts';
 import { LeaseholdError, withoutSecrets } from '../../core/errors.ts';
-import type { ConnectionEnd, DriverConnection, EndOutcome, SessionCount, SessionTarget } from '../driver.ts';
+import type {
+  ConnectionEnd,
+  DriverConnection,
+  EndOutcome,
+  ResetResult,
+  SessionCount,
+  SessionTarget,
+} from '../driver.ts';
 import { censusStatement, readCensus } from './census.ts';
 import type { RawClient } from './client.ts';
 import { Deadline, TIMED_OUT, within } from './deadline.ts';
@@ -100,19 +107,25 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
    * Waits for what the borrower did not await, then ends its transaction. Other session state (SET, LISTEN, temporary
    * tables, prepared statements) stays, as it does in `pg.Pool`.
    */
-  async reset(timeoutMs: number): Promise<boolean> {
+  async reset(timeoutMs: number): Promise<ResetResult> {
     const { statements, clock } = this.#parts;
     const deadline = new Deadline(clock, timeoutMs);
-    if (!this.isOpen) return false;
+    if (!this.isOpen) return { isFit: false, wasInTransaction: false };
     if (!statements.isIdle && (await within(clock, timeoutMs, statements.whenIdle())) === TIMED_OUT)
-      return false;
-    if (!this.#isInTransaction) return this.isOpen;
+      return { isFit: false, wasInTransaction: true };
+    if (!this.#isInTransaction) return { isFit: this.isOpen, wasInTransaction: false };
     try {
       await askWithin(this.#parts, { text: 'ROLLBACK' }, deadline.remainingMs);
-      return this.isOpen && !this.#isInTransaction;
+      return { isFit: this.isOpen && !this.#isInTransaction, wasInTransaction: true };
     } catch {
-      return false;
+      return { isFit: false, wasInTransaction: true };
     }
+  }
+
+  keepAlive(isWanted: boolean): void {
+    const { stream } = this.#parts.client.connection;
+    if (isWanted) stream.ref?.();
+    else stream.unref?.();
   }
 
   close(timeoutMs: number): Promise<ConnectionEnd> {

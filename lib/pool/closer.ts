@@ -1,0 +1,50 @@
+import type { Background } from './background.ts';
+import type { Farewells } from './farewells.ts';
+import type { Holder } from './holder.ts';
+import type { CloseReason } from './pool-events.ts';
+import type { LeasedConnection, Roster } from './roster.ts';
+
+/** Told of each connection that has gone, with the error that ended it if one did. */
+export type OnClosed<Connection> = (client: Connection, reason: CloseReason, error?: Error) => void;
+
+export interface CloserParts<Connection> {
+  readonly holder: Holder;
+  readonly roster: Roster<Connection>;
+  readonly farewells: Farewells;
+  readonly background: Background;
+  readonly onClosed: OnClosed<Connection> | undefined;
+  /** Its place in this process is free. */
+  readonly onFree: () => void;
+}
+
+/** Ends connections: says goodbye, waits for the server's own end, and gives the lease back, or up where none was seen. */
+export class Closer<Connection> {
+  readonly #parts: CloserParts<Connection>;
+
+  constructor(parts: CloserParts<Connection>) {
+    this.#parts = parts;
+  }
+
+  close(connection: LeasedConnection<Connection>, reason: CloseReason): void {
+    if (connection.place === 'closing') return;
+    this.#parts.roster.move(connection, 'closing');
+    this.#parts.background.add(this.#close(connection, reason));
+  }
+
+  /** One whose lease has ended. */
+  lose(connection: LeasedConnection<Connection>): void {
+    this.close(connection, connection.lease.loss === 'revoked' ? 'revoked' : 'lost');
+  }
+
+  async #close(connection: LeasedConnection<Connection>, reason: CloseReason): Promise<void> {
+    const { holder, roster, farewells, onClosed, onFree } = this.#parts;
+    const { driver, lease } = connection;
+    const { endSeen, error } = await driver.close(holder.config.operationTimeoutMs);
+    roster.remove(connection);
+    if (endSeen) farewells.release(lease, 'closed');
+    else farewells.abandon(lease, 'unseen', driver.session);
+    holder.events.emit('connectionClosed', { reason, endSeen });
+    onClosed?.(driver.client, reason, error);
+    onFree();
+  }
+}
