@@ -16,6 +16,8 @@ export interface Timer {
 
 export interface Clock {
   read(): Instant;
+  /** The wall clock alone, in ms: half the cost of a reading, and no proof of anything. */
+  wallMs(): number;
   /** Milliseconds from `since` until now, or until `until` where both were just read; never negative: the larger of the two clocks' advances. */
   elapsedMs(since: Instant, until?: Instant): number;
   /** Runs `callback` after `delayMs`; keeps the process alive, for somebody is waiting. */
@@ -34,6 +36,7 @@ const startTimer = (delayMs: number, callback: () => void): { handle: NodeJS.Tim
 
 export const systemClock: Clock = {
   read: () => ({ monotonicMs: performance.now(), wallMs: Date.now() }),
+  wallMs: () => Date.now(),
   elapsedMs: (since, until = systemClock.read()) =>
     Math.max(0, until.monotonicMs - since.monotonicMs, until.wallMs - since.wallMs),
   setTimer: (delayMs, callback) => startTimer(delayMs, callback).timer,
@@ -43,6 +46,36 @@ export const systemClock: Clock = {
     return timer;
   },
 };
+
+/** How far the two clocks have parted since, in ms: one of them stood still, or was set. */
+export const skewMs = (since: Instant, until: Instant): number =>
+  Math.abs(until.wallMs - since.wallMs - (until.monotonicMs - since.monotonicMs));
+
+/** A reading this old, in ms, still says whether a connection is warm: every statement looks at the clocks itself. */
+const GRAIN_MS = 5;
+
+/** Readings for what happens at every use: both clocks are looked at only when the wall clock has moved on. */
+export class CoarseClock {
+  /** The wall clock at the last reading. */
+  wallMs: number;
+  readonly #clock: Clock;
+  #last: Instant;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#last = clock.read();
+    this.wallMs = this.#last.wallMs;
+  }
+
+  /** At most 5 ms old. */
+  read(): Instant {
+    const wallMs = this.#clock.wallMs();
+    const movedMs = wallMs - this.#last.wallMs;
+    this.wallMs = wallMs;
+    if (movedMs < 0 || movedMs >= GRAIN_MS) this.#last = this.#clock.read();
+    return this.#last;
+  }
+}
 
 /** Resolves after `delayMs`, or at once when `signal` is aborted (the caller then looks at the signal itself). */
 export const sleep = (clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> =>

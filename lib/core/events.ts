@@ -19,6 +19,11 @@ export class Events<Map extends object> {
     return { [Symbol.dispose]: () => void this.#all.delete(listener) };
   }
 
+  /** Somebody listens: asked where an event happens so often that making it costs. */
+  hears(name: keyof Map): boolean {
+    return this.#all.size > 0 || (this.#listeners.get(name)?.size ?? 0) > 0;
+  }
+
   emit<Name extends keyof Map>(name: Name, event: Map[Name]): void {
     for (const listener of this.#listeners.get(name) ?? []) quietly(() => listener(event as never));
     for (const listener of this.#all) quietly(() => listener(name, event));

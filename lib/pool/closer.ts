@@ -1,8 +1,9 @@
 import type { Background } from './background.ts';
 import type { Farewells } from './farewells.ts';
 import type { Holder } from './holder.ts';
+import type { LeasedConnection } from './leased-connection.ts';
 import type { CloseReason } from './pool-events.ts';
-import type { LeasedConnection, Roster } from './roster.ts';
+import type { Roster } from './roster.ts';
 
 /** Told of each connection that has gone, with the error that ended it if one did. */
 export type OnClosed<Connection> = (client: Connection, reason: CloseReason, error?: Error) => void;

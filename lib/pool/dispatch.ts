@@ -1,263 +1,207 @@
-import type { Instant, Timer } from '../core/clock.ts';
-import { IDLE_PART } from '../core/options.ts';
+import type { Instant } from '../core/clock.ts';
+import { LeaseholdError } from '../core/errors.ts';
 import type { Driver } from '../driver/driver.ts';
-import { atMost, Background } from './background.ts';
-import { Chores } from './chores.ts';
-import { Closer, type OnClosed } from './closer.ts';
-import { Farewells } from './farewells.ts';
-import { Gate } from './gate.ts';
+import { type Assembly, type AssemblyOptions, assemble } from './assembly.ts';
+import { atMost } from './background.ts';
 import type { Holder } from './holder.ts';
-import { IdleWatch } from './idle-watch.ts';
-import { Renewer } from './renewer.ts';
-import { type LeasedConnection, Roster } from './roster.ts';
-import { Supply } from './supply.ts';
-import { Waiters } from './waiters.ts';
-import { Wakes } from './wakes.ts';
+import type { LeasedConnection } from './leased-connection.ts';
+import { Returns } from './returns.ts';
 
-/** Brings connections and callers together: who gets what, what happens to a connection that comes back, and when it goes. */
+/** Brings connections and callers together: who gets what, what is sent for, and what is kept. */
 export class Dispatch<Connection> {
-  readonly roster = new Roster<Connection>();
-  readonly waiters: Waiters<LeasedConnection<Connection>>;
-  readonly supply: Supply<Connection>;
+  readonly holder: Holder;
+  readonly returns: Returns<Connection>;
+  readonly parts: Assembly<Connection>;
+  readonly #isFrozenBetween: boolean;
   /** While an invocation runs nothing is parked, because its work may go on. */
-  invocations = 0;
-  readonly #holder: Holder;
-  readonly #chores: Chores;
-  readonly #farewells: Farewells;
-  readonly #renewer: Renewer<Connection>;
-  readonly #background: Background;
-  readonly #idleWatch: IdleWatch<Connection>;
-  readonly #wakes: Wakes;
-  readonly #closer: Closer<Connection>;
+  #invocations = 0;
   #isClosing = false;
+  #toppingUp: AbortController | undefined;
   #onEmpty: (() => void) | undefined;
 
-  constructor(holder: Holder, driver: Driver<Connection>, onClosed?: OnClosed<Connection>) {
-    const { config, clock, events } = holder;
-    this.#holder = holder;
-    this.#background = new Background(clock, (error) =>
-      events.emit('registryFailed', { operation: 'background', error }),
-    );
-    this.waiters = new Waiters(clock, config.localWaitersMax);
-    this.#wakes = new Wakes(holder);
-    this.#idleWatch = new IdleWatch(clock, this.roster, (connection) =>
-      this.#closer.close(connection, 'idle'),
-    );
-    this.#chores = new Chores(holder, () => this.#doChores());
-    this.#farewells = new Farewells(holder, this.#background);
-    this.#closer = new Closer({
-      holder,
-      roster: this.roster,
-      farewells: this.#farewells,
-      background: this.#background,
-      onClosed,
-      onFree: () => this.serve(),
-    });
-    this.#renewer = new Renewer(holder, this.roster, this.#chores, {
-      lost: (connection, reason) => {
-        events.emit('leaseLost', { reason, inUse: connection.place === 'lent' });
-        if (connection.place === 'idle') this.#closer.lose(connection);
-        // The borrower's statement fails now, rather than running on after somebody else was given the place.
-        else if (connection.place === 'lent')
-          this.#background.add(connection.driver.close(config.operationTimeoutMs));
-      },
-      yielded: (connection) => this.#closer.close(connection, 'yielded'),
-    });
-    const gate = new Gate(this.#renewer, config.dangerMarginMs);
-    this.supply = new Supply({
-      holder,
-      driver,
-      roster: this.roster,
-      waiters: this.waiters,
-      chores: this.#chores,
-      wakes: this.#wakes,
-      farewells: this.#farewells,
-      renewer: this.#renewer,
-      gate,
-      opened: (connection) =>
-        connection.driver.onEnd(() => {
-          if (connection.place === 'idle') this.#closer.close(connection, 'broken');
-        }),
+  constructor(holder: Holder, driver: Driver<Connection>, options: AssemblyOptions<Connection>) {
+    this.holder = holder;
+    this.#isFrozenBetween = options.isFrozenBetween;
+    this.parts = assemble(holder, driver, options, {
+      serve: () => this.serve(),
       ready: (connection) => this.#ready(connection),
-      drop: (connection, reason) => this.#closer.close(connection, reason),
+      doChores: () => this.#doChores(),
+      keepMinimum: () => this.#keepMinimum(),
+    });
+    this.returns = new Returns(this.parts, {
+      isBetweenInvocations: () => this.#invocations === 0,
+      isClosing: () => this.#isClosing,
+      rest: (connection) => this.#rest(connection),
+      ready: (connection) => this.#ready(connection),
     });
   }
 
   /** A connection that needs no question: protected, lately used, and nobody has come before. */
   takeWarm(): LeasedConnection<Connection> | undefined {
-    const newest = this.waiters.length === 0 ? this.roster.newestIdle() : undefined;
-    if (newest === undefined) return undefined;
-    const now = this.#holder.clock.read();
-    return this.#isWarm(newest, now) ? this.#lend(newest, now) : undefined;
+    const { roster, waiters, coarse, fitness } = this.parts;
+    const newest = roster.newestIdle();
+    if (newest === undefined || waiters.length > 0) return undefined;
+    const now = coarse.read();
+    return fitness.isWarm(newest, now) ? this.#lend(newest, now) : undefined;
   }
 
   /** Brings what is there to those who wait, and sends for what is missing; called whenever either has changed. */
   serve(): void {
-    while (this.waiters.length > 0) {
-      const idle = this.roster.newestIdle();
-      const now = this.#holder.clock.read();
-      if (idle === undefined || !this.#isWarm(idle, now)) break;
-      this.waiters.offer(this.#lend(idle, now));
+    const { roster, waiters, coarse, fitness, supply, minimum } = this.parts;
+    while (waiters.length > 0) {
+      const idle = roster.newestIdle();
+      const now = coarse.read();
+      if (idle === undefined || !fitness.isWarm(idle, now)) break;
+      waiters.offer(this.#lend(idle, now));
     }
-    while (this.waiters.length > this.supply.count && this.#sendForOne());
-    this.supply.callOff(this.supply.count - this.waiters.length);
-    if (this.roster.size === 0) this.#onEmpty?.();
+    while (waiters.length > supply.count && this.#sendForOne());
+    while (minimum.missing > roster.opening && this.#openOne());
+    minimum.note();
+    supply.callOff(supply.count - waiters.length - minimum.missing);
+    if (roster.size === 0) this.#onEmpty?.();
   }
 
-  async giveBack(connection: LeasedConnection<Connection>): Promise<void> {
-    const { driver, lease } = connection;
-    const { config, clock, events } = this.#holder;
-    const now = clock.read();
-    events.emit('returned', { heldMs: clock.elapsedMs(connection.lentAt, now) });
-    // Closing has not waited for this borrower.
-    if (connection.place !== 'lent') return;
-    connection.lastUsedAt = now;
-    this.roster.move(connection, 'busy');
-    if (driver.isOpen && lease.loss === undefined && !driver.isClean) {
-      const { isFit, wasInTransaction } = await driver.reset(config.operationTimeoutMs);
-      if (wasInTransaction) events.emit('transactionLeftOpen', { rolledBack: isFit });
-      if (!isFit) {
-        this.#closer.close(connection, 'broken');
-        return;
-      }
+  /** Opens what is missing to the minimum, or one connection where there is none. */
+  async warm(
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    timedOut: (waitedMs: number) => LeaseholdError,
+  ): Promise<void> {
+    const reached = this.parts.minimum.reach(timeoutMs, signal, timedOut);
+    this.serve();
+    try {
+      await reached;
+    } finally {
+      this.serve();
     }
-    if (lease.isWanted && lease.loss === undefined && driver.isOpen)
-      this.#closer.close(connection, 'yielded');
-    else if (!this.#chores.isEmpty)
-      this.#background.add(this.#chores.work(driver, lease).then(() => this.#ready(connection)));
-    else if (!this.#isTurnOver(connection, now)) this.#ready(connection);
-    else this.#background.add(this.#renewer.park([connection]).then(() => this.#ready(connection)));
   }
 
-  /** A busy holder asks once a quantum whether somebody is to have its place, and awaits it: its next use would overtake the answer. */
-  #isTurnOver(connection: LeasedConnection<Connection>, now: Instant): boolean {
-    const { pressure, clock, config } = this.#holder;
-    const mayPark = pressure && (this.waiters.length > 0 || this.invocations === 0);
-    if (!mayPark || clock.elapsedMs(connection.turnSince, now) < config.quantumMs) return false;
-    connection.turnSince = now;
-    return connection.lease.remainingMs(now) > 0;
+  beginInvocation(): void {
+    this.#invocations += 1;
+    this.parts.upkeep.atInvocation();
+    this.#keepMinimum();
   }
 
-  /** Gives back a connection that its borrower wants closed; resolves when it is. */
-  async discard(connection: LeasedConnection<Connection>): Promise<void> {
-    const { clock, events } = this.#holder;
-    events.emit('returned', { heldMs: clock.elapsedMs(connection.lentAt) });
-    if (connection.place === 'lent') this.#closer.close(connection, 'discarded');
-  }
-
-  /** Loans keep where they began: only while leaks are looked for, because it costs more than the loan. */
-  get tracesLoans(): boolean {
-    return this.#holder.config.leakAfterMs > 0;
-  }
-
-  watchLoan({ lentAt }: LeasedConnection<Connection>, stack: string): Timer {
-    const { clock, config, events } = this.#holder;
-    return clock.setBackgroundTimer(config.leakAfterMs, () =>
-      events.emit('leakSuspected', { heldMs: clock.elapsedMs(lentAt), stack }),
-    );
-  }
-
-  /** Ends a loan whose borrower may still have the client: then nobody else may get this connection. */
-  takeBack(connection: LeasedConnection<Connection>): void {
-    const { clock, events } = this.#holder;
-    events.emit('returned', { heldMs: clock.elapsedMs(connection.lentAt) });
-    if (connection.place === 'lent') this.#closer.close(connection, 'left');
-  }
-
-  /** Parks what is idle where somebody may need it, and sees through what is pending. */
+  /** Parks what is idle where somebody may need it, and sees through what is pending, for at most `budgetMs`. */
   async endInvocation(budgetMs: number): Promise<void> {
-    if (this.invocations === 0 && this.#holder.pressure) {
-      const idle = this.roster.at('idle').filter(({ lease }) => lease.remainingMs() > 0);
-      if (idle.length > 0) this.#background.add(this.#renewer.park(idle));
+    const { roster, background, renewer, supply } = this.parts;
+    this.#invocations -= 1;
+    if (this.#isFrozenBetween) this.#toppingUp?.abort();
+    if (this.#invocations === 0 && this.holder.pressure) {
+      const idle = roster.at('idle').filter(({ lease }) => lease.remainingMs() > 0);
+      if (idle.length > 0) background.add(renewer.park(idle));
     }
     // While others wait, what is sent for them is pending without end.
-    if (!this.#background.isQuiet && this.supply.count === 0) await this.#background.settled(budgetMs);
+    if (!background.isQuiet && supply.count === 0) await background.settled(budgetMs);
   }
 
-  async close(timeoutMs: number): Promise<void> {
-    const { clock, config } = this.#holder;
+  /** `closed`: what those hear who wait. */
+  async close(timeoutMs: number, closed: LeaseholdError): Promise<void> {
+    const { roster, waiters, minimum, supply, closer, background, stop } = this.parts;
+    const { clock, config } = this.holder;
     this.#isClosing = true;
-    this.supply.callOff(Number.POSITIVE_INFINITY);
-    for (const connection of this.roster.at('idle')) this.#closer.close(connection, 'closed');
-    if (this.roster.size > 0) {
+    waiters.rejectAll(closed);
+    minimum.fail(closed);
+    supply.callOff(Number.POSITIVE_INFINITY);
+    for (const connection of roster.at('idle')) closer.close(connection, 'closed');
+    if (roster.size > 0) {
       const emptied = new Promise<void>((resolve) => {
         this.#onEmpty = resolve;
       });
       await atMost(clock, timeoutMs, emptied);
     }
-    for (const connection of this.roster.at('lent')) this.#closer.close(connection, 'closed');
-    await this.#background.settled(2 * config.operationTimeoutMs);
-    this.#renewer.stop();
-    this.#chores.stop();
-    this.#wakes.stop();
-    this.#idleWatch.stop();
-  }
-
-  #isWarm({ driver, lease, lastUsedAt }: LeasedConnection<Connection>, now: Instant): boolean {
-    const { clock, config } = this.#holder;
-    if (!driver.isOpen || !lease.isUsable(config.dangerMarginMs, now)) return false;
-    return clock.elapsedMs(lastUsedAt, now) < Math.min(config.checkAfterIdleMs, IDLE_PART * lease.idleMs);
+    for (const connection of roster.at('lent')) closer.close(connection, 'closed');
+    await background.settled(2 * config.operationTimeoutMs);
+    stop();
   }
 
   #lend(connection: LeasedConnection<Connection>, now: Instant): LeasedConnection<Connection> {
+    const { roster, coarse, renewer } = this.parts;
     connection.lentAt = now;
-    this.roster.move(connection, 'lent');
-    this.#renewer.touch(connection, now);
+    connection.lentWallMs = coarse.wallMs;
+    connection.uses += 1;
+    roster.move(connection, 'lent');
+    if (this.holder.config.allowExitOnIdle) connection.driver.keepAlive(true);
+    renewer.touch(connection, now);
     return connection;
   }
 
+  #rest(connection: LeasedConnection<Connection>): void {
+    this.parts.roster.move(connection, 'idle');
+    if (this.holder.config.allowExitOnIdle) connection.driver.keepAlive(false);
+    this.parts.upkeep.watch();
+  }
+
   #sendForOne(): boolean {
-    const cold = this.roster.newestIdle();
-    if (cold !== undefined) {
-      this.roster.move(cold, 'busy');
-      this.#background.add(this.supply.revive(cold).finally(() => this.serve()));
-      return true;
-    }
-    if (this.roster.size >= this.#holder.config.max) return false;
-    this.roster.opening += 1;
-    this.#background.add(this.supply.open().finally(() => this.serve()));
+    const { roster, background, supply } = this.parts;
+    const cold = roster.newestIdle();
+    if (cold === undefined) return this.#openOne();
+    background.add(supply.revive(cold).finally(() => this.serve()));
+    return true;
+  }
+
+  #openOne(): boolean {
+    const { roster, background, supply } = this.parts;
+    if (roster.size >= this.holder.config.max) return false;
+    roster.opening += 1;
+    background.add(supply.open().finally(() => this.serve()));
     return true;
   }
 
   /** A connection that nobody has: lent on, kept, or found unfit. */
   #ready(connection: LeasedConnection<Connection>): void {
-    const { driver, lease } = connection;
-    if (lease.loss !== undefined) this.#closer.lose(connection);
-    else if (!driver.isOpen) this.#closer.close(connection, 'broken');
-    else if (this.#isClosing) this.#closer.close(connection, 'closed');
-    else this.#keep(connection);
+    const { coarse, fitness, closer, waiters } = this.parts;
+    const now = coarse.read();
+    const over = fitness.whyOver(connection, now);
+    if (over !== undefined) closer.close(connection, over);
+    else if (this.#isClosing) closer.close(connection, 'closed');
+    else if (connection.lease.isWanted) closer.close(connection, 'yielded');
+    else if (waiters.length > 0 && connection.lease.isUsable(this.holder.config.dangerMarginMs, now))
+      // It was used, opened or checked just now: whoever waits gets it as it is.
+      waiters.offer(this.#lend(connection, now));
+    else this.#keep(connection, now);
   }
 
-  /** It was used, opened or checked just now: whoever waits gets it as it is. */
-  #keep(connection: LeasedConnection<Connection>): void {
-    const { lease } = connection;
-    const { config, clock, pressure } = this.#holder;
-    const now = clock.read();
-    const isCalled = this.waiters.length > 0 && lease.isUsable(config.dangerMarginMs, now);
-    if (lease.isWanted) this.#closer.close(connection, 'yielded');
-    else if (isCalled) this.waiters.offer(this.#lend(connection, now));
-    if (lease.isWanted || isCalled) return;
-    this.roster.move(connection, 'idle');
-    this.#idleWatch.start(lease.idleMs);
+  #keep(connection: LeasedConnection<Connection>, now: Instant): void {
+    this.#rest(connection);
     this.serve();
-    const isUnwanted = connection.place === 'idle' && this.invocations === 0 && pressure;
-    if (isUnwanted && lease.remainingMs(now) > 0) this.#background.add(this.#renewer.park([connection]));
+    const isUnwanted = connection.place === 'idle' && this.#invocations === 0 && this.holder.pressure;
+    if (isUnwanted && connection.lease.remainingMs(now) > 0)
+      this.parts.background.add(this.parts.renewer.park([connection]));
+  }
+
+  /** Not while others wait for a place: then it would be taken from them. */
+  #keepMinimum(): void {
+    const { config, pressure } = this.holder;
+    const isEnough = pressure || config.min === 0 || this.parts.minimum.isMet;
+    if (isEnough || this.#isClosing || this.#toppingUp !== undefined) return;
+    this.#toppingUp = new AbortController();
+    void this.warm(config.startupMaxWaitMs, this.#toppingUp.signal, notToppedUp)
+      // Each failed attempt has been told.
+      .catch(() => undefined)
+      .finally(() => {
+        this.#toppingUp = undefined;
+      });
   }
 
   /** A look that is wanted, or had to wait. If every connection is lent or gone, the next return makes it, or somebody else. */
   #doChores(): void {
-    const idle = this.roster.newestIdle();
-    if (idle === undefined || this.#chores.isEmpty) return;
-    this.roster.move(idle, 'busy');
-    this.#background.add(this.#workOn(idle));
+    const { roster, chores, background } = this.parts;
+    const idle = roster.newestIdle();
+    if (idle === undefined || chores.isEmpty) return;
+    roster.move(idle, 'busy');
+    background.add(this.#workOn(idle));
   }
 
   /** What was parked is asked about first: a lease that somebody has revoked is no place to work from. */
   async #workOn(connection: LeasedConnection<Connection>): Promise<void> {
     const { driver, lease } = connection;
-    const { dangerMarginMs } = this.#holder.config;
-    if (lease.remainingMs() <= dangerMarginMs) await this.#renewer.renew(connection);
-    if (lease.remainingMs() > dangerMarginMs) await this.#chores.work(driver, lease);
+    const { dangerMarginMs } = this.holder.config;
+    if (lease.remainingMs() <= dangerMarginMs) await this.parts.renewer.renew(connection);
+    if (lease.remainingMs() > dangerMarginMs) await this.parts.chores.work(driver, lease);
     this.#ready(connection);
   }
 }
+
+const notToppedUp = (): LeaseholdError =>
+  new LeaseholdError('ACQUIRE_TIMEOUT', 'The minimum of connections was not reached in time.');

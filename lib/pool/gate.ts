@@ -1,7 +1,7 @@
 import { isLeaseholdError, LeaseholdError } from '../core/errors.ts';
+import type { LeasedConnection } from './leased-connection.ts';
 import { leaseLost, usedAfterReturn } from './lent.ts';
 import type { Renewer } from './renewer.ts';
-import type { LeasedConnection } from './roster.ts';
 
 /** An answer that was already on its way may be older than the lapse: then it is asked once more. */
 const ASKS = 2;

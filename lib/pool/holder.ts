@@ -6,6 +6,7 @@ import type { InForce, ResourceSettings } from '../core/lease.ts';
 import type { Random } from '../core/random.ts';
 import type { Registry, Weather } from '../registry/registry.ts';
 import type { PoolEvents } from './pool-events.ts';
+import { Statistics } from './statistics.ts';
 
 /** What the parts of one pool share: who they are towards the registry, and the world they live in. */
 export class Holder {
@@ -15,6 +16,7 @@ export class Holder {
   readonly clock: Clock;
   readonly random: Random;
   readonly events: Events<PoolEvents>;
+  readonly statistics: Statistics;
   /** The last that the registry said: somebody waits, or the next newcomer would have to. */
   pressure = false;
   #inForce: { readonly word: InForce; readonly heardAt: Instant } | undefined;
@@ -27,6 +29,7 @@ export class Holder {
     this.clock = clock;
     this.random = random;
     this.events = events;
+    this.statistics = new Statistics(events);
   }
 
   /** What every reply of the registry says about the fleet. */

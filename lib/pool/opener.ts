@@ -1,5 +1,6 @@
 import { REFUSALS_PER_LEASE, refusedDelayMs } from '../core/backoff.ts';
 import { sleep } from '../core/clock.ts';
+import type { Config } from '../core/config.ts';
 import { isLeaseholdError, LeaseholdError, redact } from '../core/errors.ts';
 import { sessionLabel } from '../core/label.ts';
 import type { LeaseOutcome } from '../core/lease.ts';
@@ -59,7 +60,13 @@ export const openUnder = async <Connection>(
   let last: Failed<Connection> | undefined;
   for (let refusals = 1; lease.remainingMs() > timeoutMs && isInTime(); refusals += 1) {
     const startedAt = clock.read();
-    const result = await driver.open({ label, idleMs: lease.idleMs, timeoutMs, gate });
+    const result = await driver.open({
+      label,
+      idleMs: lease.idleMs,
+      timeoutMs,
+      gate,
+      ...statementBound(config),
+    });
     if (result.kind === 'open') {
       events.emit('connectionOpened', { openMs: clock.elapsedMs(startedAt) });
       return { kind: 'open', driver: result.connection };
@@ -76,6 +83,9 @@ export const openUnder = async <Connection>(
   }
   return failed(driver.engine, last);
 };
+
+const statementBound = ({ statementTimeoutMs }: Config) =>
+  statementTimeoutMs === 0 ? {} : { statementTimeoutMs };
 
 /** `leftMs`: what is left for a census. */
 const nextAttemptInMs = (refusals: number, leftMs: number, fraction: number): number | undefined => {

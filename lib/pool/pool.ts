@@ -8,11 +8,12 @@ import { Dispatch } from './dispatch.ts';
 import { explain } from './gate.ts';
 import { Holder } from './holder.ts';
 import { currentDeadline } from './invocation.ts';
+import type { LeasedConnection } from './leased-connection.ts';
 import type { Lent } from './lent.ts';
 import { Loan } from './loan.ts';
 import type { PoolEvents } from './pool-events.ts';
 import { checkOptions, PORTS, type PoolOptions } from './pool-options.ts';
-import type { LeasedConnection } from './roster.ts';
+import type { PoolStatistics } from './statistics.ts';
 import { aborted } from './waiters.ts';
 
 export interface AcquireOptions {
@@ -66,7 +67,7 @@ export class Pool<Connection> implements AsyncDisposable {
     this.isExclusive =
       env['AWS_LAMBDA_FUNCTION_NAME'] !== undefined && env['AWS_LAMBDA_MAX_CONCURRENCY'] === undefined;
     this.#holder = new Holder(this.config, registry, clock, random, this.events);
-    this.#dispatch = new Dispatch(this.#holder, driver, onClosed);
+    this.#dispatch = new Dispatch(this.#holder, driver, { isFrozenBetween: this.isExclusive, onClosed });
   }
 
   /**
@@ -85,20 +86,45 @@ export class Pool<Connection> implements AsyncDisposable {
     } catch (error) {
       throw explain(leased, error);
     } finally {
-      await loan.giveBack();
+      const returned = loan.endUse();
+      if (returned !== undefined) await returned;
     }
   }
 
   /** Lends a connection until `giveBack`, or the end of an `await using` block. Errors as with `use`. */
-  async acquire(options?: AcquireOptions): Promise<Lent<Connection>> {
+  acquire(options?: AcquireOptions): Promise<Lent<Connection>> {
+    const warm = options === undefined ? this.#dispatch.takeWarm() : undefined;
+    if (warm === undefined) return this.#acquire(options);
+    this.#countDirect();
+    return Promise.resolve(new Loan(this.#dispatch, warm));
+  }
+
+  async #acquire(options: AcquireOptions | undefined): Promise<Lent<Connection>> {
     const leased = this.#takeNow(options) ?? (await this.#takeLater(options));
     return new Loan(this.#dispatch, leased);
+  }
+
+  /**
+   * Opens connections until there are `min` of them, or one where `min` is 0, with backoff, for at most `timeoutMs` (default:
+   * `startupMaxWaitMs`, and never past an invocation's deadline). For the start of a server, or the init of a function.
+   * Rejects as `use` does.
+   */
+  async warm(options: AcquireOptions = {}): Promise<void> {
+    if (this.#closing !== undefined) throw poolClosed();
+    if (options.signal?.aborted) throw aborted(options.signal);
+    const timeoutMs = boundedMs(options.timeoutMs ?? this.config.startupMaxWaitMs);
+    await this.#dispatch.warm(timeoutMs, options.signal, (waitedMs) => this.#timedOut(waitedMs));
+  }
+
+  /** What has happened in this pool since it was made: counts by reason, and histograms in ms. */
+  statistics(): PoolStatistics {
+    return this.#holder.statistics.report();
   }
 
   /** Local and synchronous; no network call. */
   status(): PoolStatus {
     const { resource, group, max } = this.config;
-    const { roster, waiters } = this.#dispatch;
+    const { roster, waiters } = this.#dispatch.parts;
     return {
       resource,
       group,
@@ -115,11 +141,10 @@ export class Pool<Connection> implements AsyncDisposable {
 
   /** The wrappers of handlers call this: between begin and end nothing is parked, because the work may go on. */
   beginInvocation(): Invocation {
-    this.#dispatch.invocations += 1;
+    this.#dispatch.beginInvocation();
     let ended: Promise<void> | undefined;
     return {
       end: (budgetMs) => {
-        if (ended === undefined) this.#dispatch.invocations -= 1;
         ended ??= this.#dispatch.endInvocation(budgetMs);
         return ended;
       },
@@ -140,29 +165,34 @@ export class Pool<Connection> implements AsyncDisposable {
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    this.#dispatch.waiters.rejectAll(poolClosed());
-    await this.#dispatch.close(timeoutMs);
+    await this.#dispatch.close(timeoutMs, poolClosed());
   }
 
   #takeNow(options: AcquireOptions | undefined): LeasedConnection<Connection> | undefined {
     if (this.#closing !== undefined) throw poolClosed();
     if (options?.signal?.aborted) throw aborted(options.signal);
     const connection = this.#dispatch.takeWarm();
-    if (connection !== undefined) this.events.emit('acquired', { waitMs: 0 });
+    if (connection !== undefined) this.#countDirect();
     return connection;
+  }
+
+  #countDirect(): void {
+    this.#holder.statistics.direct += 1;
+    if (this.events.hears('acquired')) this.events.emit('acquired', { waitMs: 0 });
   }
 
   async #takeLater(options: AcquireOptions = {}): Promise<LeasedConnection<Connection>> {
     const { clock } = this.#holder;
-    const { waiters } = this.#dispatch;
+    const { waiters } = this.#dispatch.parts;
     const since = clock.read();
-    const allowedMs = currentDeadline()?.remainingMs() ?? Number.POSITIVE_INFINITY;
-    const timeoutMs = Math.max(0, Math.min(options.timeoutMs ?? this.config.acquireTimeoutMs, allowedMs));
+    const timeoutMs = boundedMs(options.timeoutMs ?? this.config.acquireTimeoutMs);
     const waiting = waiters.wait(timeoutMs, options.signal, (waitedMs) => this.#timedOut(waitedMs));
     this.#dispatch.serve();
     try {
       const connection = await waiting;
-      this.events.emit('acquired', { waitMs: clock.elapsedMs(since) });
+      const waitMs = clock.elapsedMs(since);
+      this.#holder.statistics.waited(waitMs);
+      this.events.emit('acquired', { waitMs });
       return connection;
     } catch (error) {
       if (isLeaseholdError(error))
@@ -174,7 +204,7 @@ export class Pool<Connection> implements AsyncDisposable {
 
   /** Which step was slow, what last went wrong there, and what this process has. */
   #timedOut(waitedMs: number): LeaseholdError {
-    const { step, trouble } = this.#dispatch.supply.hindrance;
+    const { step, trouble } = this.#dispatch.parts.supply.hindrance;
     const { resource, max, lent, idle, opening, waiting } = this.status();
     const text =
       `No connection to '${resource}' within ${Math.round(waitedMs)} ms: waiting for ${step}. ` +
@@ -188,6 +218,10 @@ export class Pool<Connection> implements AsyncDisposable {
     });
   }
 }
+
+/** Never past the end of the invocation in which it is asked. */
+const boundedMs = (timeoutMs: number): number =>
+  Math.max(0, Math.min(timeoutMs, currentDeadline()?.remainingMs() ?? Number.POSITIVE_INFINITY));
 
 const poolClosed = (): LeaseholdError => new LeaseholdError('POOL_CLOSED', 'The pool is closed.');
 

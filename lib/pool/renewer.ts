@@ -12,7 +12,8 @@ import type {
 } from '../registry/registry.ts';
 import type { Chores } from './chores.ts';
 import type { Holder } from './holder.ts';
-import type { LeasedConnection, Roster } from './roster.ts';
+import type { LeasedConnection } from './leased-connection.ts';
+import type { Roster } from './roster.ts';
 
 /** A failed renewal is tried again after 50 to 200 ms, beside the work. */
 const RETRY_MIN_MS = 50;
@@ -59,6 +60,13 @@ export class Renewer<Connection> {
     );
   }
 
+  /** The same for many, in as few calls as possible. */
+  renewAll(connections: readonly LeasedConnection<Connection>[]): void {
+    const due = connections.filter((connection) => !this.#inFlight.has(connection));
+    for (let from = 0; from < due.length; from += LIMITS.pageMax)
+      void this.#renewPage(due.slice(from, from + LIMITS.pageMax));
+  }
+
   /** Ends the protection of idle connections; the registry may say that they should be given up. */
   async park(connections: readonly LeasedConnection<Connection>[]): Promise<void> {
     for (let from = 0; from < connections.length; from += LIMITS.pageMax) {
@@ -80,11 +88,7 @@ export class Renewer<Connection> {
   }
 
   #onTimer(): void {
-    const due = this.#roster
-      .at('lent')
-      .filter((connection) => connection.lease.renewInMs() <= 0 && !this.#inFlight.has(connection));
-    for (let from = 0; from < due.length; from += LIMITS.pageMax)
-      void this.#renewPage(due.slice(from, from + LIMITS.pageMax));
+    this.renewAll(this.#roster.at('lent').filter(({ lease }) => lease.renewInMs() <= 0));
     this.#timer = this.#startTimer();
   }
 

@@ -1,22 +1,4 @@
-import type { Instant } from '../core/clock.ts';
-import type { DriverConnection } from '../driver/driver.ts';
-import type { HeldLease } from './held-lease.ts';
-
-/** Where an open connection is. `busy`: asked about, checked, or at a duty; nobody else may have it meanwhile. */
-export type Place = 'idle' | 'lent' | 'busy' | 'closing';
-
-export interface LeasedConnection<Connection> {
-  readonly lease: HeldLease;
-  readonly driver: DriverConnection<Connection>;
-  /** When it was last used: the server's idle timeout counts from then. */
-  lastUsedAt: Instant;
-  /** When it was last lent. */
-  lentAt: Instant;
-  /** When its holder last asked whether the fleet wants its place. */
-  turnSince: Instant;
-  /** Only `Roster.move` writes it. */
-  place: Place;
-}
+import type { LeasedConnection, Place } from './leased-connection.ts';
 
 /**
  * Which connection is where. Every connection is in exactly one place, and `move` is the only way from one to another.
@@ -31,10 +13,14 @@ export class Roster<Connection> {
     closing: [],
   };
 
+  /** All, those that are being opened or closed included. */
   get size(): number {
-    return (
-      this.opening + this.count('idle') + this.count('lent') + this.count('busy') + this.count('closing')
-    );
+    return this.opening + this.open + this.count('closing');
+  }
+
+  /** Those that are open and meant to stay so. */
+  get open(): number {
+    return this.count('idle') + this.count('lent') + this.count('busy');
   }
 
   count(place: Place): number {
@@ -47,7 +33,8 @@ export class Roster<Connection> {
 
   /** The connection that became idle last: the warmest one stays warm, the others may lapse. */
   newestIdle(): LeasedConnection<Connection> | undefined {
-    return this.#places.idle.at(-1);
+    const { idle } = this.#places;
+    return idle[idle.length - 1];
   }
 
   add(connection: LeasedConnection<Connection>): void {
@@ -62,6 +49,12 @@ export class Roster<Connection> {
 
   remove(connection: LeasedConnection<Connection>): void {
     const from = this.#places[connection.place];
+    const last = from.length - 1;
+    // Nearly always: the newest idle one is lent, and the one that was lent last comes back first.
+    if (from[last] === connection) {
+      from.pop();
+      return;
+    }
     const index = from.lastIndexOf(connection);
     if (index < 0) throw new Error(`The connection is not ${connection.place}.`);
     from.splice(index, 1);

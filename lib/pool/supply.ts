@@ -1,17 +1,19 @@
 import { failureDelayMs, registryDelayMs } from '../core/backoff.ts';
 import { sleep } from '../core/clock.ts';
 import { isLeaseholdError, LeaseholdError } from '../core/errors.ts';
-import { IDLE_PART } from '../core/options.ts';
 import type { Driver, StatementGate } from '../driver/driver.ts';
 import type { Chores } from './chores.ts';
 import type { Farewells } from './farewells.ts';
+import type { Fitness } from './fitness.ts';
 import type { Gate } from './gate.ts';
 import type { Holder } from './holder.ts';
 import { LeaseRequest, type Patience } from './lease-request.ts';
+import { LeasedConnection, lifetimeOf } from './leased-connection.ts';
+import type { Minimum } from './minimum.ts';
 import { openUnder } from './opener.ts';
 import type { CloseReason } from './pool-events.ts';
 import type { Renewer } from './renewer.ts';
-import type { LeasedConnection, Roster } from './roster.ts';
+import type { Roster } from './roster.ts';
 import type { Waiters } from './waiters.ts';
 import type { Wakes } from './wakes.ts';
 
@@ -20,6 +22,8 @@ export interface SupplyParts<Connection> {
   readonly driver: Driver<Connection>;
   readonly roster: Roster<Connection>;
   readonly waiters: Waiters<LeasedConnection<Connection>>;
+  readonly minimum: Minimum;
+  readonly fitness: Fitness;
   readonly chores: Chores;
   readonly wakes: Wakes;
   readonly farewells: Farewells;
@@ -57,7 +61,7 @@ export class Supply<Connection> {
 
   /** Opens one connection; the caller has counted it in `roster.opening`. Never rejects. */
   async open(): Promise<void> {
-    const { roster, waiters } = this.#parts;
+    const { roster, waiters, minimum } = this.#parts;
     const ask = new AbortController();
     this.count += 1;
     try {
@@ -66,7 +70,9 @@ export class Supply<Connection> {
       if (connection !== undefined) await this.#begin(connection);
     } catch (error) {
       roster.opening -= 1;
-      waiters.rejectAll(asLeasehold(error));
+      const failure = asLeasehold(error);
+      waiters.rejectAll(failure);
+      minimum.fail(failure);
     } finally {
       this.#callable.delete(ask);
       this.count -= 1;
@@ -75,11 +81,21 @@ export class Supply<Connection> {
 
   /** Makes an idle connection fit again: it is `busy` meanwhile. Never rejects. */
   async revive(connection: LeasedConnection<Connection>): Promise<void> {
-    const { chores } = this.#parts;
+    await this.#mend(connection, false);
+  }
+
+  /** The same for one that nobody has asked for; checked in any case. False: it was closed. */
+  examine(connection: LeasedConnection<Connection>): Promise<boolean> {
+    return this.#mend(connection, true);
+  }
+
+  async #mend(connection: LeasedConnection<Connection>, isCheck: boolean): Promise<boolean> {
+    const { roster, chores } = this.#parts;
+    roster.move(connection, 'busy');
     this.count += 1;
     let unfit: CloseReason | undefined;
     try {
-      unfit = await this.#whyUnfit(connection);
+      unfit = await this.#whyUnfit(connection, isCheck);
       // Nobody in the fleet gets anything before that is done; a borrower might keep the connection for long.
       if (unfit === undefined && chores.isUrgent) await chores.work(connection.driver, connection.lease);
     } finally {
@@ -87,6 +103,7 @@ export class Supply<Connection> {
     }
     if (unfit === undefined) this.#parts.ready(connection);
     else this.#parts.drop(connection, unfit);
+    return unfit === undefined;
   }
 
   async #openOne(ask: AbortController): Promise<LeasedConnection<Connection> | undefined> {
@@ -108,15 +125,8 @@ export class Supply<Connection> {
       const starting = (): void => void this.#callable.delete(ask);
       const opened = await openUnder(holder, driver, answer, { gate, signal: ask.signal, starting });
       if (opened.kind === 'open') {
-        const now = clock.read();
-        connection = {
-          lease,
-          driver: opened.driver,
-          lastUsedAt: now,
-          lentAt: now,
-          turnSince: now,
-          place: 'busy',
-        };
+        const lifetimeMs = lifetimeOf(holder.config.maxLifetimeMs, holder.random.fraction());
+        connection = new LeasedConnection(lease, opened.driver, clock.read(), lifetimeMs);
         return connection;
       }
       if (opened.isReleasable) farewells.release(lease, opened.outcome);
@@ -164,21 +174,25 @@ export class Supply<Connection> {
     this.#parts.opened(connection);
     void renewer.renew(connection);
     if (!chores.isEmpty) await chores.work(connection.driver, connection.lease);
-    const unfit = await this.#whyUnfit(connection);
+    const unfit = await this.#whyUnfit(connection, false);
     if (unfit === undefined) this.#parts.ready(connection);
     else this.#parts.drop(connection, unfit);
   }
 
-  async #whyUnfit(connection: LeasedConnection<Connection>): Promise<CloseReason | undefined> {
-    const { clock, config } = this.#parts.holder;
-    const { driver, lease } = connection;
-    if (!driver.isOpen) return 'broken';
-    const unusedMs = clock.elapsedMs(connection.lastUsedAt);
-    if (unusedMs >= IDLE_PART * lease.idleMs) return 'idle';
-    if (!(await this.#protect(connection))) return lease.loss === undefined ? undefined : 'lost';
-    if (unusedMs < config.checkAfterIdleMs) return undefined;
+  async #whyUnfit(
+    connection: LeasedConnection<Connection>,
+    isCheck: boolean,
+  ): Promise<CloseReason | undefined> {
+    const { holder, fitness } = this.#parts;
+    const { clock, config } = holder;
+    const { driver } = connection;
+    const over = fitness.whyOver(connection, clock.read());
+    if (over !== undefined) return over;
+    // Only under protection: an answer would keep the session alive beyond what the registry counts on.
+    if (!(await this.#protect(connection))) return fitness.whyOver(connection, clock.read());
+    if (!isCheck && !fitness.needsCheck(connection, clock.read())) return undefined;
     if (!(await driver.check(config.operationTimeoutMs))) return 'broken';
-    connection.lastUsedAt = clock.read();
+    connection.answeredAt = clock.read();
     return undefined;
   }
 
@@ -205,7 +219,10 @@ export class Supply<Connection> {
   #patience(signal: AbortSignal): Patience {
     return {
       signal,
-      remainingMs: () => this.#parts.waiters.longestRemainingMs,
+      remainingMs: () => {
+        const { waiters, minimum } = this.#parts;
+        return Math.max(waiters.longestRemainingMs, minimum.longestRemainingMs);
+      },
       giveUpBefore: (ms, error) => this.#refuseEarly(ms, error),
       note: (step, trouble) => {
         this.hindrance = { step, trouble };

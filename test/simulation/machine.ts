@@ -80,6 +80,10 @@ export class Machine implements Clock {
     this.#wallMs = wallMs;
   }
 
+  wallMs(): number {
+    return this.#wallMs + this.timeline.nowMs * this.rate;
+  }
+
   get monotonicMs(): number {
     const seenMs = this.isFrozen && this.#doesMonotonicStop ? this.#frozenAtMs : this.timeline.nowMs;
     return (seenMs - this.#lostMs) * this.rate;

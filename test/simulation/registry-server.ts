@@ -206,6 +206,7 @@ export class RegistryServer {
   #make(wallMs: () => number): Registry {
     const clock: Clock = {
       read: () => ({ monotonicMs: wallMs(), wallMs: wallMs() }),
+      wallMs,
       elapsedMs: () => fail('elapsedMs'),
       setTimer: () => fail('setTimer'),
       setBackgroundTimer: () => fail('setBackgroundTimer'),

@@ -34,6 +34,10 @@ export class FakeClock implements Clock {
     return { monotonicMs: this.#monotonicMs, wallMs: this.#wallMs };
   }
 
+  wallMs(): number {
+    return this.#wallMs;
+  }
+
   elapsedMs(since: Instant, until: Instant = this.read()): number {
     return Math.max(0, until.monotonicMs - since.monotonicMs, until.wallMs - since.wallMs);
   }

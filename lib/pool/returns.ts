@@ -1,0 +1,93 @@
+import type { Instant } from '../core/clock.ts';
+import type { Assembly } from './assembly.ts';
+import type { LeasedConnection } from './leased-connection.ts';
+import type { CloseReason } from './pool-events.ts';
+
+export interface ReturnsHooks<Connection> {
+  /** Between invocations what is idle may be given up. */
+  isBetweenInvocations(): boolean;
+  isClosing(): boolean;
+  /** Nobody wants it: it is kept as it is. */
+  rest(connection: LeasedConnection<Connection>): void;
+  ready(connection: LeasedConnection<Connection>): void;
+}
+
+/** What happens to a connection that comes back from its borrower. */
+export class Returns<Connection> {
+  readonly #parts: Assembly<Connection>;
+  readonly #hooks: ReturnsHooks<Connection>;
+
+  constructor(parts: Assembly<Connection>, hooks: ReturnsHooks<Connection>) {
+    this.#parts = parts;
+    this.#hooks = hooks;
+  }
+
+  /** Undefined where all is done: nothing was left open, nobody waits, and nothing is to be done with it. */
+  giveBack(connection: LeasedConnection<Connection>): Promise<void> | undefined {
+    const { coarse, fitness } = this.#parts;
+    const now = coarse.read();
+    this.#note(connection);
+    // Closing has not waited for this borrower.
+    if (connection.place !== 'lent') return undefined;
+    connection.lastUsedAt = now;
+    connection.answeredAt = now;
+    if (
+      this.#isAsked(connection) ||
+      !connection.driver.isClean ||
+      fitness.whyOver(connection, now) !== undefined
+    )
+      return this.#takeIn(connection, now);
+    this.#hooks.rest(connection);
+    return undefined;
+  }
+
+  /** Ends a loan without keeping the connection, because its borrower wants that, or may still have the client. */
+  end(connection: LeasedConnection<Connection>, reason: CloseReason): void {
+    this.#parts.coarse.read();
+    this.#note(connection);
+    if (connection.place === 'lent') this.#parts.closer.close(connection, reason);
+  }
+
+  /** Somebody wants it, its place, or something to be done with it. */
+  #isAsked({ lease }: LeasedConnection<Connection>): boolean {
+    const { holder, waiters, supply, chores } = this.#parts;
+    if (lease.isWanted || holder.pressure || waiters.length > 0) return true;
+    return supply.count > 0 || !chores.isEmpty || this.#hooks.isClosing();
+  }
+
+  async #takeIn(connection: LeasedConnection<Connection>, now: Instant): Promise<void> {
+    const { holder, roster, closer, background, chores, renewer } = this.#parts;
+    const { driver, lease } = connection;
+    roster.move(connection, 'busy');
+    if (driver.isOpen && lease.loss === undefined && !driver.isClean) {
+      const { isFit, wasInTransaction } = await driver.reset(holder.config.operationTimeoutMs);
+      if (wasInTransaction) holder.events.emit('transactionLeftOpen', { rolledBack: isFit });
+      if (!isFit) {
+        closer.close(connection, 'broken');
+        return;
+      }
+    }
+    const ready = (): void => this.#hooks.ready(connection);
+    if (lease.isWanted && lease.loss === undefined && driver.isOpen) closer.close(connection, 'yielded');
+    else if (!chores.isEmpty) background.add(chores.work(driver, lease).then(ready));
+    else if (!this.#isTurnOver(connection, now)) ready();
+    else background.add(renewer.park([connection]).then(ready));
+  }
+
+  /** A busy holder asks once a quantum whether somebody is to have its place, and awaits it: its next use would overtake the answer. */
+  #isTurnOver(connection: LeasedConnection<Connection>, now: Instant): boolean {
+    const { holder, waiters } = this.#parts;
+    const { pressure, clock, config } = holder;
+    const mayPark = pressure && (waiters.length > 0 || this.#hooks.isBetweenInvocations());
+    if (!mayPark || clock.elapsedMs(connection.turnSince, now) < config.quantumMs) return false;
+    connection.turnSince = now;
+    return connection.lease.remainingMs(now) > 0;
+  }
+
+  #note({ lentWallMs }: LeasedConnection<Connection>): void {
+    const { holder, coarse } = this.#parts;
+    const heldMs = Math.max(0, coarse.wallMs - lentWallMs);
+    holder.statistics.returned(heldMs);
+    if (holder.events.hears('returned')) holder.events.emit('returned', { heldMs });
+  }
+}
