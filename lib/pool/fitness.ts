@@ -25,12 +25,12 @@ export class Fitness {
   /** It can be lent as it is: open, protected, lately answered, and not too old. */
   isWarm(connection: LeasedConnection<unknown>, now: Instant): boolean {
     const { driver, lease } = connection;
-    return (
-      driver.isOpen &&
-      lease.isUsable(this.#marginMs, now) &&
-      !this.#isOld(connection, now) &&
-      !this.needsCheck(connection, now)
-    );
+    if (!driver.isOpen || !lease.isUsable(this.#marginMs, now)) return false;
+    // Within one coarse reading of the clocks the rest stays as it was.
+    if (connection.judgedAt === now) return true;
+    if (this.#isOld(connection, now) || this.needsCheck(connection, now)) return false;
+    connection.judgedAt = now;
+    return true;
   }
 
   /** Nobody knows whether the server still has it: it has not answered for a while, or the process was frozen since. */
@@ -46,6 +46,7 @@ export class Fitness {
     if (lease.loss !== undefined) return lease.loss === 'revoked' ? 'revoked' : 'lost';
     if (!driver.isOpen) return 'broken';
     if (uses >= this.#maxUses) return 'uses';
+    if (connection.judgedAt === now) return undefined;
     if (this.#isOld(connection, now)) return 'lifetime';
     // The server must not be first.
     return this.#holder.clock.elapsedMs(answeredAt, now) >= IDLE_PART * lease.idleMs ? 'idle' : undefined;

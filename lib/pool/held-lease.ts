@@ -23,6 +23,8 @@ export class HeldLease {
   #renewAfterMs: number;
   #keptAt: Instant | undefined;
   #isBeyond = false;
+  /** The reading at which it was last found usable: asked at every use, often with the same one. */
+  #usableAt: Instant | undefined;
 
   constructor(
     clock: Clock,
@@ -55,7 +57,10 @@ export class HeldLease {
 
   /** Whether a statement may be sent without asking first. */
   isUsable(marginMs: number, now?: Instant): boolean {
-    return this.remainingMs(now) > marginMs || this.#isKept(now);
+    if (now !== undefined && now === this.#usableAt) return this.loss === undefined;
+    if (this.remainingMs(now) <= marginMs && !this.#isKept(now)) return false;
+    this.#usableAt = now;
+    return true;
   }
 
   /**
@@ -87,12 +92,14 @@ export class HeldLease {
     this.#protectMs = protectMs;
     this.#renewAfterMs = renewAfterMs;
     this.#keptAt = undefined;
+    this.#usableAt = undefined;
     this.#isBeyond = false;
   }
 
   /** From the moment a park is SENT its holder counts itself unprotected (law L4). */
   endProtection(): void {
     this.#protectMs = 0;
+    this.#usableAt = undefined;
   }
 
   #isKept(now?: Instant): boolean {

@@ -22,6 +22,8 @@ export class LeasedConnection<Connection> {
   lentWallMs: number;
   /** When its holder last asked whether the fleet wants its place. */
   turnSince: Instant;
+  /** The reading at which it was last found neither old nor silent. */
+  judgedAt: Instant | undefined;
   /** How often it has been lent. */
   uses = 0;
   /** Only `Roster.move` writes it. */

@@ -12,16 +12,21 @@ export interface Lent<Connection> extends AsyncDisposable {
   discard(): Promise<void>;
 }
 
+export interface Traces {
+  readonly borrowedAt: string;
+  readonly returnedAt: string;
+}
+
 /** `traces`: where it was borrowed and given back, as far as that was kept (`leakAfterMs`). */
-export const usedAfterReturn = (traces?: Readonly<Record<string, string>>): LeaseholdError => {
+export const usedAfterReturn = (traces?: Traces): LeaseholdError => {
   const where =
     traces === undefined
       ? 'With leakAfterMs above 0 this error says where.'
-      : `Borrowed:\n${traces['borrowedAt']}\nGiven back:\n${traces['returnedAt']}`;
+      : `Borrowed:\n${traces.borrowedAt}\nGiven back:\n${traces.returnedAt}`;
   return new LeaseholdError(
     'USED_AFTER_RETURN',
     `The connection was used, or given back again, after it had been given back to the pool. ${where}`,
-    traces === undefined ? {} : { details: traces },
+    traces === undefined ? {} : { details: { borrowedAt: traces.borrowedAt, returnedAt: traces.returnedAt } },
   );
 };
 

@@ -4,45 +4,51 @@ import { currentDeadline, type InvocationDeadline, type OpenLoan } from './invoc
 import type { LeasedConnection } from './leased-connection.ts';
 import { type Lent, usedAfterReturn } from './lent.ts';
 
+/** Where a loan began and ended; kept only while leaks are looked for, because that costs more than the loan. */
+interface Trace {
+  readonly borrowedAt: string;
+  returnedAt: string;
+  readonly leakTimer: Timer;
+}
+
+const DONE: Promise<void> = Promise.resolve();
+
 /** One borrower's time with a connection. It ends once: by the borrower, or by the invocation in which it began. */
 export class Loan<Connection> implements Lent<Connection>, OpenLoan {
   readonly #dispatch: Dispatch<Connection>;
   readonly #leased: LeasedConnection<Connection>;
   readonly #invocation: InvocationDeadline | undefined;
-  /** Where it was borrowed; only while leaks are looked for. */
-  readonly #borrowedAt: string | undefined;
-  readonly #leakTimer: Timer | undefined;
-  #returnedAt: string | undefined;
+  readonly #trace: Trace | undefined;
   #end: 'returned' | 'taken back' | undefined;
-  #settled: Promise<void> | undefined;
+  #settled = DONE;
 
   constructor(dispatch: Dispatch<Connection>, leased: LeasedConnection<Connection>) {
     this.#dispatch = dispatch;
     this.#leased = leased;
     this.#invocation = currentDeadline();
     this.#invocation?.loans?.add(this);
-    const { leakAfterMs } = dispatch.holder.config;
-    if (leakAfterMs === 0) return;
-    const stack = stackHere();
-    const { clock, events } = dispatch.holder;
-    this.#borrowedAt = stack;
-    this.#leakTimer = clock.setBackgroundTimer(leakAfterMs, () =>
-      events.emit('leakSuspected', { heldMs: clock.elapsedMs(leased.lentAt), stack }),
-    );
+    this.#trace = dispatch.holder.config.leakAfterMs === 0 ? undefined : traced(dispatch, leased);
   }
 
   get connection(): Connection {
-    if (this.#end !== undefined) throw usedAfterReturn(this.#traces);
+    if (this.#end !== undefined) throw usedAfterReturn(this.#trace);
     return this.#leased.driver.client;
   }
 
-  /** A property, so that it can be taken apart from the rest; so is `discard`. */
-  readonly giveBack = (): Promise<void> => this.#return(() => this.#dispatch.returns.giveBack(this.#leased));
+  giveBack(): Promise<void> {
+    if (this.#end !== undefined) return this.#again();
+    this.#settled = this.endUse() ?? DONE;
+    return this.#settled;
+  }
 
-  readonly discard = (): Promise<void> =>
-    this.#return(() => this.#dispatch.returns.end(this.#leased, 'discarded'));
+  discard(): Promise<void> {
+    if (this.#end !== undefined) return this.#again();
+    this.#finish('returned');
+    this.#dispatch.returns.end(this.#leased, 'discarded');
+    return DONE;
+  }
 
-  /** The same where there is nothing to wait for: undefined. For `use`, which nobody can end twice. */
+  /** As `giveBack`, but undefined where there is nothing to wait for. For `use`, which nobody ends twice. */
   endUse(): Promise<void> | undefined {
     if (this.#end !== undefined) return undefined;
     this.#finish('returned');
@@ -55,36 +61,36 @@ export class Loan<Connection> implements Lent<Connection>, OpenLoan {
     this.#dispatch.returns.end(this.#leased, 'left');
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await (this.#end === undefined ? this.giveBack() : this.#settled);
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#end === undefined ? this.giveBack() : this.#settled;
   }
 
-  #return(end: () => Promise<void> | undefined | void): Promise<void> {
-    if (this.#end === 'returned') return Promise.reject(usedAfterReturn(this.#traces));
+  #again(): Promise<void> {
     // An invocation has ended before its borrower: that this is late is all that there is to it.
-    if (this.#end === 'taken back') {
-      this.#end = 'returned';
-      return Promise.resolve();
-    }
-    this.#finish('returned');
-    this.#settled = end() ?? DONE;
-    return this.#settled;
+    if (this.#end === 'returned') return Promise.reject(usedAfterReturn(this.#trace));
+    this.#end = 'returned';
+    return DONE;
   }
 
   #finish(end: 'returned' | 'taken back'): void {
     this.#end = end;
     this.#invocation?.loans?.delete(this);
-    this.#leakTimer?.cancel();
-    if (this.#borrowedAt !== undefined) this.#returnedAt = stackHere();
-  }
-
-  get #traces(): Readonly<Record<string, string>> | undefined {
-    if (this.#borrowedAt === undefined || this.#returnedAt === undefined) return undefined;
-    return { borrowedAt: this.#borrowedAt, returnedAt: this.#returnedAt };
+    if (this.#trace === undefined) return;
+    this.#trace.leakTimer.cancel();
+    this.#trace.returnedAt = stackHere();
   }
 }
 
-const DONE: Promise<void> = Promise.resolve();
+const traced = <Connection>(
+  { holder: { clock, config, events } }: Dispatch<Connection>,
+  { lentAt }: LeasedConnection<Connection>,
+): Trace => {
+  const stack = stackHere();
+  const leakTimer = clock.setBackgroundTimer(config.leakAfterMs, () =>
+    events.emit('leakSuspected', { heldMs: clock.elapsedMs(lentAt), stack }),
+  );
+  return { borrowedAt: stack, returnedAt: '', leakTimer };
+};
 
-/** The caller's own lines: what stands above them is the pool's. */
+/** The caller's lines, below those of the pool. */
 const stackHere = (): string => (new Error('here').stack ?? '').split('\n').slice(1).join('\n');

@@ -1,3 +1,4 @@
+import { LIMITS } from '../../lib/core/limits.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
 import type { Violation } from './court.ts';
 import type { Environment, Tally, Work } from './environment.ts';
@@ -162,7 +163,9 @@ class FleetRun {
     const { protectMs, idleMs, connectBoundMs, dutyMs, connectsPerSecond } = this.#world.settings;
     const timesMs = 2 * (protectMs + idleMs + connectBoundMs + dutyMs) + this.#longestMs;
     const spacedMs = connectsPerSecond > 0 ? (CONNECTS * 1_000) / connectsPerSecond : 0;
-    return timesMs + spacedMs + BACKOFF_MS + PROBE_MS;
+    // A refused login may be what a breaker that has opened several times hears last.
+    const lockedMs = this.#plan.faults.lockouts > 0 ? LIMITS.breakerAuthMaxMs : 0;
+    return timesMs + spacedMs + BACKOFF_MS + PROBE_MS + lockedMs;
   }
 
   async #everybodyIsServed(): Promise<void> {

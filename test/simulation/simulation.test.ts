@@ -34,9 +34,13 @@ describe('a fleet with random faults on a virtual clock', () => {
     TIMEOUT_MS,
   );
 
-  test('does the same again with the same seed', async () => {
-    const first = await runSeeds(REPEATED);
-    expect(await runSeeds(REPEATED)).toEqual(first);
-    expect(new Set(first.map(({ digest }) => digest)).size).toBe(REPEATED.length);
-  });
+  test(
+    'does the same again with the same seed',
+    async () => {
+      const first = await runSeeds(REPEATED);
+      expect(await runSeeds(REPEATED)).toEqual(first);
+      expect(new Set(first.map(({ digest }) => digest)).size).toBe(REPEATED.length);
+    },
+    TIMEOUT_MS,
+  );
 });
