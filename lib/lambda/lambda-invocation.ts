@@ -28,7 +28,7 @@ export interface InvocationOptions {
 /** The part of a pool that the wrappers of handlers use. */
 export type InvocationPool<Connection> = Pick<
   Pool<Connection>,
-  'use' | 'acquire' | 'status' | 'events' | 'isExclusive' | 'beginInvocation'
+  'use' | 'acquire' | 'status' | 'statistics' | 'events' | 'isExclusive' | 'beginInvocation'
 >;
 
 /** A pool as one invocation may use it: bounded by the time that the invocation has left, and of no use after its end. */

@@ -1,4 +1,5 @@
 import type { Pool } from '../pool/pool.ts';
+import type { PoolStatistics } from '../pool/statistics.ts';
 
 /** The units of Powertools that are used here. */
 type Unit = 'Count' | 'Milliseconds';
@@ -15,8 +16,11 @@ export interface MetricsSink {
   singleMetric?(): SingleMetric;
 }
 
-/** Waits that one record lists, at most: Powertools flushes a metric that reaches 100 values. The longest are kept. */
-const WAITS_MAX = 50;
+/** Values of one metric that a record lists, at most: Powertools flushes a metric that reaches 100. The longest are kept. */
+const VALUES_MAX = 50;
+
+/** The durations that are listed one by one. */
+type Duration = 'AcquireWait' | 'LeaseWait' | 'ConnectTime' | 'HoldTime';
 
 /** Counted since the last record: `name`, or `name` with the value of a dimension of its own behind it. */
 type Counter = readonly [name: string, dimension?: string, value?: string];
@@ -29,26 +33,38 @@ export interface PoolMetrics extends Disposable {
   record(): void;
 }
 
-type MeasuredPool = Pick<Pool<unknown>, 'events' | 'status'>;
+type MeasuredPool = Pick<Pool<unknown>, 'events' | 'status' | 'statistics'>;
+type Gets = PoolStatistics['gets'];
 
 class Recorder implements PoolMetrics {
   readonly #pool: MeasuredPool;
   readonly #sink: MetricsSink;
   readonly #subscriptions: readonly Disposable[];
   readonly #counts = new Map<string, { readonly counter: Counter; count: number }>();
-  #waits: number[] = [];
-  #leaseWaits: number[] = [];
+  readonly #durations: Record<Duration, number[]> = {
+    AcquireWait: [],
+    LeaseWait: [],
+    ConnectTime: [],
+    HoldTime: [],
+  };
+  /** As of the last record. */
+  #gets: Gets;
   /** The most that were lent, and the most callers that waited, at once. */
   #peak = { lent: 0, waiting: 0 };
 
   constructor(pool: MeasuredPool, sink: MetricsSink) {
     this.#pool = pool;
     this.#sink = sink;
+    this.#gets = pool.statistics().gets;
     const { events } = pool;
     this.#subscriptions = [
       events.on('acquired', ({ waitMs }) => this.#onAcquired(waitMs)),
       events.on('acquireFailed', ({ error }) => this.#onFailed(error.code)),
-      events.on('leaseGranted', ({ waitMs }) => keepLongest(this.#leaseWaits, waitMs)),
+      events.on('returned', ({ heldMs }) => this.#keep('HoldTime', heldMs)),
+      events.on('leaseGranted', ({ waitMs }) => this.#keep('LeaseWait', waitMs)),
+      events.on('connectionOpened', ({ openMs }) => this.#keep('ConnectTime', openMs)),
+      events.on('leakSuspected', () => this.#add(['LeaksSuspected'])),
+      events.on('healthChecked', ({ closed }) => closed > 0 && this.#add(['HealthChecksFailed'], closed)),
       events.on('waiting', ({ because }) => this.#add(['LongWaits', 'because', because ?? 'QUEUE'])),
       events.on('connectionOpened', () => this.#add(['ConnectionsOpened'])),
       events.on('connectionFailed', ({ failure }) => this.#add(['ConnectionsFailed', 'cause', failure])),
@@ -62,13 +78,15 @@ class Recorder implements PoolMetrics {
 
   record(): void {
     const counts = [...this.#counts.values()];
-    const waits = this.#waits;
-    const leaseWaits = this.#leaseWaits;
+    const durations = Object.entries(this.#durations).map(
+      ([name, values]) => [name, values.splice(0)] as const,
+    );
+    const { gets } = this.#pool.statistics();
+    const before = this.#gets;
     const { idle, lent, busy, closing, waiting } = this.#pool.status();
     const peak = this.#peak;
     this.#counts.clear();
-    this.#waits = [];
-    this.#leaseWaits = [];
+    this.#gets = gets;
     this.#peak = { lent, waiting };
     quietly(() => {
       this.#addLevels({
@@ -78,8 +96,9 @@ class Recorder implements PoolMetrics {
         LeasesHeld: idle + lent + busy + closing,
         Waiting: Math.max(peak.waiting, waiting),
       });
-      for (const waitMs of waits) this.#sink.addMetric('AcquireWait', 'Milliseconds', waitMs);
-      for (const waitMs of leaseWaits) this.#sink.addMetric('LeaseWait', 'Milliseconds', waitMs);
+      for (const [name, values] of durations)
+        for (const ms of values) this.#sink.addMetric(name, 'Milliseconds', ms);
+      for (const [name, count] of getsSince(before, gets)) this.#sink.addMetric(name, 'Count', count);
       for (const [name, count] of totals(counts)) this.#sink.addMetric(name, 'Count', count);
     });
     for (const { counter, count } of counts) quietly(() => this.#addByCause(counter, count));
@@ -105,7 +124,11 @@ class Recorder implements PoolMetrics {
   #onAcquired(waitMs: number): void {
     // A caller that waited has just left those who wait.
     this.#notePeak(waitMs > 0 ? 1 : 0);
-    keepLongest(this.#waits, waitMs);
+    this.#keep('AcquireWait', waitMs);
+  }
+
+  #keep(name: Duration, ms: number): void {
+    keepLongest(this.#durations[name], ms);
   }
 
   #onFailed(code: string): void {
@@ -129,8 +152,18 @@ class Recorder implements PoolMetrics {
 
 const keepLongest = (waits: number[], waitMs: number): void => {
   waits.push(waitMs);
-  if (waits.length > WAITS_MAX) waits.splice(waits.indexOf(Math.min(...waits)), 1);
+  if (waits.length > VALUES_MAX) waits.splice(waits.indexOf(Math.min(...waits)), 1);
 };
+
+/** How callers came by a connection since then: what is worth an alarm is how few of them came by it at once. */
+const getsSince = (before: Gets, now: Gets): readonly (readonly [string, number])[] =>
+  (
+    [
+      ['GetsDirect', now.direct - before.direct],
+      ['GetsWaited', now.waited - before.waited],
+      ['GetsTimedOut', now.timedOut - before.timedOut],
+    ] as const
+  ).filter(([, count]) => count > 0);
 
 /** One recorder for each pool and sink: two handlers of one module must not count the same event twice. */
 const recorders = new WeakMap<MetricsSink, WeakMap<MeasuredPool, PoolMetrics>>();
@@ -145,7 +178,8 @@ const recorders = new WeakMap<MetricsSink, WeakMap<MeasuredPool, PoolMetrics>>()
  *
  * Levels, always: PoolSize, ConnectionsActive (the most lent at once since the last record), ConnectionsIdle, LeasesHeld,
  * Waiting (the most callers of this process that waited at once). In ms, the 50 longest: AcquireWait, for each connection
- * got, and LeaseWait, for each lease that the registry granted after its queue. Counts, when above 0: ConnectionsOpened,
+ * got, LeaseWait, for each lease that the registry granted after its queue, ConnectTime, and HoldTime, for each connection that
+ * came back. Counts, when above 0: GetsDirect, GetsWaited, GetsTimedOut, LeaksSuspected, HealthChecksFailed, ConnectionsOpened,
  * ConnectionsFailed, ConnectionsClosed, LeasesLost, Denied, AcquireFailed, LeftLent, CensusRefused, and LongWaits (told of a
  * lease waited for longer than a second, then ever more rarely). A count that has causes is a total in the sink, to alarm
  * on, and is written once more for each cause with that as its dimension (`cause`, `reason`, `code`, `because`) where the sink has

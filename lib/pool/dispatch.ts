@@ -7,6 +7,9 @@ import type { Holder } from './holder.ts';
 import type { LeasedConnection } from './leased-connection.ts';
 import { Returns } from './returns.ts';
 
+/** What the registry may take to hear that a lease is over, in ms, before a closing pool leaves it to the expiry. */
+const FAREWELL_MS = 1_000;
+
 /** Brings connections and callers together: who gets what, what is sent for, and what is kept. */
 export class Dispatch<Connection> {
   readonly holder: Holder;
@@ -111,7 +114,7 @@ export class Dispatch<Connection> {
       await atMost(clock, timeoutMs, emptied);
     }
     for (const connection of roster.at('lent')) closer.close(connection, 'closed');
-    await background.settled(2 * config.operationTimeoutMs);
+    await background.settled(config.operationTimeoutMs + FAREWELL_MS);
     stop();
   }
 

@@ -86,3 +86,27 @@ test('a wait because nobody is granted anything has that as its cause', async ()
   expect(singles).toContain('LongWaits because=PAUSED 1');
   expect(singles).toContain('AcquireFailed code=DENIED 1');
 });
+
+test('how callers came by a connection is counted since the last record, and how long connects and loans took', async () => {
+  const world = new PoolWorld(2);
+  const pool = await world.start({ max: 1 });
+  const { sink, taken } = recordingSink();
+  using metrics = poolMetrics(pool, sink);
+  const lent = await world.until(pool.acquire());
+  const late = world.until(pool.use(() => undefined, { timeoutMs: 100 })).catch(() => undefined);
+  await world.clock.advanceAsync(300);
+  await late;
+  await lent.giveBack();
+  await pool.use(() => undefined);
+  await pool.use(() => undefined);
+  metrics.record();
+  expect(taken()).toMatchObject({
+    GetsDirect: [2],
+    GetsWaited: [1],
+    GetsTimedOut: [1],
+    ConnectTime: [0],
+    HoldTime: [300, 0, 0],
+  });
+  metrics.record();
+  expect(taken()).not.toHaveProperty('GetsDirect');
+});
