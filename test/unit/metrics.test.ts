@@ -88,7 +88,7 @@ test('a wait because nobody is granted anything has that as its cause', async ()
 });
 
 test('how callers came by a connection is counted since the last record, and how long connects and loans took', async () => {
-  const world = new PoolWorld(2);
+  const world = new PoolWorld(10);
   const pool = await world.start({ max: 1 });
   const { sink, taken } = recordingSink();
   using metrics = poolMetrics(pool, sink);
