@@ -135,7 +135,7 @@ export const NUMBER_OPTIONS = {
     default: 10,
     min: 1,
     max: 1_000,
-    doc: 'Connections of this process. With an `env` that shows AWS Lambda, the default is 1.',
+    doc: 'Connections of this process. With an `env` that shows AWS Lambda, the default is 1; not so where AWS_LAMBDA_MAX_CONCURRENCY says that several invocations run at once.',
   },
   min: {
     unit: 'connections',

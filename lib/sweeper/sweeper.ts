@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '../core/clock.ts';
-import { type ConfigInput, configError, parseConfig } from '../core/config.ts';
-import { isLeaseholdError, type LeaseholdError } from '../core/errors.ts';
+import { type ConfigOptions, parseConfig } from '../core/config.ts';
+import type { LeaseholdError } from '../core/errors.ts';
 import { Events } from '../core/events.ts';
 import { LIMITS } from '../core/limits.ts';
 import { type Random, systemRandom } from '../core/random.ts';
@@ -12,7 +12,7 @@ import type { Registry } from '../registry/registry.ts';
 import type { SessionsSeen } from './survey.ts';
 import { SweepRun } from './sweep-run.ts';
 
-export type SweeperOptions = ConfigInput & {
+export type SweeperOptions = ConfigOptions & {
   readonly registry: Registry;
   /** The driver of the leased role: the sweeper then asks for a lease like everyone. */
   readonly driver?: Driver<unknown>;
@@ -25,7 +25,6 @@ export type SweeperOptions = ConfigInput & {
   readonly maxRounds?: number;
   /** How long one sweep may take, in ms. Default: 10,000. */
   readonly timeBudgetMs?: number;
-  readonly env?: Readonly<Record<string, string | undefined>>;
   readonly clock?: Clock;
   readonly random?: Random;
 };
@@ -95,8 +94,10 @@ const PARTS = [
  * @throws LeaseholdError CONFIG_INVALID with every problem of the options.
  */
 export const createSweeper = (options: SweeperOptions): Sweeper => {
-  const problems = [...partProblems(options), ...limitProblems(options)];
-  const config = parsed(options, problems);
+  const config = parseConfig(options, PARTS, options.env, [
+    ...partProblems(options),
+    ...limitProblems(options),
+  ]);
   const { registry, clock = systemClock, random = systemRandom } = options;
   const events = new Events<PoolEvents>();
   const holder = new Holder(config, registry, clock, random, events);
@@ -132,17 +133,6 @@ const counts = (state: ResourceReport | undefined) => ({
   foreign: state?.foreign ?? 0,
   learningMs: state?.learningMs ?? 0,
 });
-
-const parsed = (options: SweeperOptions, problems: readonly string[]) => {
-  try {
-    const config = parseConfig(options, PARTS, options.env);
-    if (problems.length === 0) return config;
-  } catch (error) {
-    const more = isLeaseholdError(error) ? (error.details['problems'] as readonly string[]) : [];
-    throw configError([...more, ...problems]);
-  }
-  throw configError(problems);
-};
 
 const partProblems = ({ registry, driver, control }: SweeperOptions): string[] => {
   const isDriver = (value: unknown): boolean => typeof Reflect.get(Object(value), 'open') === 'function';
