@@ -38,9 +38,7 @@ export const wire = (env: Environment): Wiring => {
       ? undefined
       : postgresDriver(pg, { connectionString: controlUrl }, { role: userOf(databaseUrl) });
   const { registry, disconnect } = openRegistry(settings, logger);
-  const pool = createPool({ registry, driver, env });
-  // After a second, and then ever more rarely.
-  pool.events.on('waiting', (wait) => logger.warn('Waiting for a connection', { ...wait }));
+  const pool = createPool({ registry, driver, env, logger });
   const close = async (): Promise<void> => {
     await pool.close();
     disconnect();

@@ -13,6 +13,7 @@ import type { LeasedConnection } from './leased-connection.ts';
 import type { Lent } from './lent.ts';
 import { Loan } from './loan.ts';
 import type { PoolEvents } from './pool-events.ts';
+import { logEvents } from './pool-log.ts';
 import { type PoolOptions, parseOptions } from './pool-options.ts';
 import type { PoolStatistics } from './statistics.ts';
 import { aborted } from './waiters.ts';
@@ -63,7 +64,8 @@ export class Pool<Connection> implements AsyncDisposable {
 
   constructor(options: PoolOptions<Connection>, onClosed?: OnClosed<Connection>) {
     this.config = parseOptions(options);
-    const { registry, driver, clock = systemClock, random = systemRandom } = options;
+    const { registry, driver, logger, clock = systemClock, random = systemRandom } = options;
+    if (logger !== undefined) logEvents(this.events, logger, this.config);
     this.isExclusive = readLambda(options.env).isExclusive;
     this.#holder = new Holder(this.config, registry, clock, random, this.events);
     this.#dispatch = new Dispatch(this.#holder, driver, { isFrozenBetween: this.isExclusive, onClosed });

@@ -284,6 +284,16 @@ describe('the configuration', () => {
     ]);
   });
 
+  it('the pool logs through the function’s logger, with its own level', async () => {
+    const wired = wire({ ...env, LEASEHOLD_NAMESPACE: freshNamespace(), LEASEHOLD_LOG_LEVEL: 'info' });
+    await sweeperHandler(wired)({ isNew: true }, lambdaContext());
+    forget();
+    await wired.pool.use((client) => client.query('SELECT 1'));
+    expect(output()).toContain('"message":"Opened a connection"');
+    expect(output()).not.toContain('"message":"Lent a connection"');
+    await wired.close();
+  });
+
   it('a wrong configuration fails the invocation with all of it, and a right one then works', async () => {
     const { AWS_LAMBDA_FUNCTION_NAME = '' } = env;
     expect(() => wire({ AWS_LAMBDA_FUNCTION_NAME })).toThrow(/REDIS_URL.*DATABASE_URL.*LEASEHOLD_RESOURCE/s);

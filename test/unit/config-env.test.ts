@@ -281,6 +281,18 @@ describe('a pool and a sweeper', () => {
     // @ts-expect-error
     expect(() => createSweeper({ registry, driver, resource: 'orders' })).toThrow('capacity: nothing is not');
   });
+
+  test('tell what is wrong with their parts and with the environment at once', () => {
+    const options = {
+      registry: {},
+      driver,
+      logger: { info: () => undefined },
+      env: { ...BASE, LEASEHOLD_MAX: '0' },
+    };
+    expect(() => Reflect.apply(createPool, undefined, [options])).toThrow(
+      /registry: is missing[\s\S]*logger: has no method debug, warn, error[\s\S]*LEASEHOLD_MAX: 0/,
+    );
+  });
 });
 
 describe('bad input', () => {
