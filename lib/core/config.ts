@@ -6,6 +6,7 @@ import { lawProblems } from './option-laws.ts';
 import { NUMBER_OPTIONS, type NumberOption, type NumberRule } from './options.ts';
 import { show, suggestion } from './problem.ts';
 import { type ProfileName, profileOf } from './profiles.ts';
+import { wholeNumber } from './right.ts';
 import { parseShare, type ShareInput, shareValues } from './share-option.ts';
 import { type Source, Sources } from './sources.ts';
 import { isRightText, rightTexts, TEXT_OPTIONS, type TextOption, type TextRule } from './text-options.ts';
@@ -172,13 +173,11 @@ const parseNumbers = (sources: Sources, nameMissing: NameMissing, problems: stri
   const parsed: Partial<Record<NumberOption, number>> = {};
   for (const option of NUMBERS) {
     const rule: NumberRule = NUMBER_OPTIONS[option];
-    const isRight = (value: unknown): boolean =>
-      Number.isSafeInteger(value) && Number(value) >= rule.min && Number(value) <= rule.max;
-    const says = `a whole number of ${rule.unit} from ${rule.min} to ${rule.max}`;
+    const right = wholeNumber(rule.min, rule.max, rule.unit);
     const fallback = typeof rule.default === 'function' ? rule.default(parsed as Numbers) : rule.default;
-    const value = sources.judge(option, { isRight, says }, problems);
-    if (sources.valueOf(option) === undefined && !isRight(fallback))
-      problems.push(`${nameMissing(option)}: ${show(fallback)} is not ${says}`);
+    const value = sources.judge(option, right, problems);
+    if (sources.valueOf(option) === undefined && !right.isRight(fallback))
+      problems.push(`${nameMissing(option)}: ${show(fallback)} is not ${right.says}`);
     // A wrong value must not make a second problem out of a default that builds on it.
     parsed[option] = (value as number | undefined) ?? fallback ?? rule.min;
   }

@@ -18,7 +18,7 @@ export interface NumberRule {
 }
 
 const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
+export const DAY_MS = 24 * HOUR_MS;
 
 /** An idle connection is closed at this part of the server's own idle timeout at the latest, so that the server is never first. */
 export const IDLE_PART = 0.8;

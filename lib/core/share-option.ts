@@ -1,5 +1,6 @@
 import { DEFAULT_SHARE, type Share } from './lease.ts';
 import { suggestion } from './problem.ts';
+import { wholeNumber } from './right.ts';
 import type { Source, Sources } from './sources.ts';
 
 /** What a pool may say about the share of its group; the rest is no minimum, no maximum and priority 0. */
@@ -52,10 +53,7 @@ export const shareValues = (share: unknown, problems: string[]): Source['values'
 export const parseShare = (sources: Sources, problems: string[]): Share | undefined => {
   const fields = FIELDS.map((field) => {
     const { min, max } = SHARE_FIELDS[field];
-    const isRight = (value: unknown): boolean =>
-      Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max;
-    const says = `a whole number from ${min} to ${max}`;
-    return [field, sources.judge(`share.${field}`, { isRight, says }, problems)] as const;
+    return [field, sources.judge(`share.${field}`, wholeNumber(min, max), problems)] as const;
   });
   const given = fields.filter(([, value]) => value !== undefined);
   const isSaid = sources.valueOf('share') !== undefined || given.length > 0;

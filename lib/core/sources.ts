@@ -1,16 +1,10 @@
 import { show } from './problem.ts';
+import type { Right } from './right.ts';
 
 /** Options from one place, and what a problem calls them there. */
 export interface Source {
   readonly values: Readonly<Record<string, unknown>>;
   nameOf(option: string): string;
-}
-
-/** What a value has to be. */
-export interface Right {
-  readonly isRight: (value: unknown) => boolean;
-  /** In words. */
-  readonly says: string;
 }
 
 /** The places that options come from; the first that has an option decides. */

@@ -3,8 +3,10 @@ import { type ConfigOptions, parseConfig } from '../core/config.ts';
 import type { LeaseholdError } from '../core/errors.ts';
 import { Events } from '../core/events.ts';
 import { LIMITS } from '../core/limits.ts';
+import { show } from '../core/problem.ts';
 import { type Random, systemRandom } from '../core/random.ts';
 import type { ResourceReport } from '../core/report.ts';
+import { wholeNumber } from '../core/right.ts';
 import type { Driver } from '../driver/driver.ts';
 import { Holder } from '../pool/holder.ts';
 import type { PoolEvents } from '../pool/pool-events.ts';
@@ -72,6 +74,7 @@ export interface Sweeper {
 
 const DEFAULT_ROUNDS = 50;
 const DEFAULT_BUDGET_MS = 10_000;
+/** The longest that an invocation of AWS Lambda lasts. */
 const BUDGET_MAX_MS = 900_000;
 const PARTS = [
   'registry',
@@ -151,7 +154,7 @@ const limitProblems = ({ maxRounds, timeBudgetMs }: SweeperOptions): string[] =>
   ...countProblem('timeBudgetMs', timeBudgetMs ?? DEFAULT_BUDGET_MS, BUDGET_MAX_MS),
 ];
 
-const countProblem = (name: string, value: unknown, max: number): string[] =>
-  Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= max
-    ? []
-    : [`${name}: ${String(value)} is not a whole number from 1 to ${max}`];
+const countProblem = (name: string, value: unknown, max: number): string[] => {
+  const { isRight, says } = wholeNumber(1, max);
+  return isRight(value) ? [] : [`${name}: ${show(value)} is not ${says}`];
+};

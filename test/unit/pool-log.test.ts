@@ -3,8 +3,9 @@ import { describe, expect, jest, test } from '@jest/globals';
 import { LeaseholdError } from '../../lib/core/errors.ts';
 import { Events } from '../../lib/core/events.ts';
 import type { LogLevel } from '../../lib/core/log-level.ts';
-import type { PoolEvents } from '../../lib/index.ts';
+import { createPool, type PoolEvents, type PoolOptions } from '../../lib/index.ts';
 import { logEvents, type PoolLogger } from '../../lib/pool/pool-log.ts';
+import type { FakeClient } from '../support/fake-database.ts';
 import { PoolWorld } from '../support/pool-world.ts';
 
 type Line = readonly [level: string, message: string, fields: Readonly<Record<string, unknown>>];
@@ -155,6 +156,21 @@ describe('a pool', () => {
     ]);
   });
 
+  test('that cannot start says so at every attempt, with a growing pause', async () => {
+    const world = new PoolWorld(10);
+    const { logger, lines } = recorder();
+    const pool = await world.start({ logger, env: { STARTUP_MAX_WAIT: '60' } });
+    for (let left = 3; left > 0; left -= 1)
+      world.database.nextOpens.push({ how: 'refuse', failure: 'starting' });
+    await world.until(pool.warm());
+    const retries = lines.filter(([, , { event }]) => event === 'retry').map(([, , fields]) => fields);
+    expect(retries).toMatchObject([
+      { operation: 'connect', attempt: 1, delayMs: 1_000 },
+      { operation: 'connect', attempt: 2, delayMs: 2_000 },
+      { operation: 'connect', attempt: 3, delayMs: 4_000 },
+    ]);
+  });
+
   test('is not hurt by a logger that throws, or fails later', async () => {
     const world = new PoolWorld(10);
     const fail = (): never => {
@@ -169,11 +185,23 @@ describe('a pool', () => {
     }
   });
 
-  test('without a logger listens for nothing', async () => {
-    const on = jest.spyOn(Events.prototype, 'on');
-    new PoolWorld(10).pool();
-    expect(on).not.toHaveBeenCalled();
-    on.mockRestore();
+  test('does not hear of each use unless it is to be logged', () => {
+    const { registry, database } = new PoolWorld(10);
+    const { logger } = recorder();
+    const hears = (options: Partial<PoolOptions<FakeClient>>): boolean => {
+      const pool = createPool({
+        resource: 'orders',
+        capacity: 10,
+        registry,
+        driver: database.driver,
+        ...options,
+      });
+      return pool.events.hears('acquired') || pool.events.hears('returned');
+    };
+    expect(hears({})).toBe(false);
+    expect(hears({ logger })).toBe(false);
+    expect(hears({ logger, logLevel: 'info' })).toBe(false);
+    expect(hears({ logger, logLevel: 'debug' })).toBe(true);
   });
 
   test('takes the loggers of Powertools and of Node as they are', () => {
