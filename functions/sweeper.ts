@@ -24,9 +24,9 @@ const RESERVE_MS = 5_000;
 
 /** Runs on a schedule; safe to run twice at once, and safe not to run at all. */
 export const sweeperHandler = (parts: Wiring): SweeperHandler => {
-  const { env, settings, registry, driver, control, logger } = parts;
+  const { env, registry, driver, control, logger } = parts;
   const through = control === undefined ? { driver } : { control };
-  const sweeper = createSweeper({ ...settings.pool, registry, env, ...through });
+  const sweeper = createSweeper({ registry, env, ...through });
   return async (event, context) => {
     if ('isNew' in event && event.isNew) return configure(parts);
     const timeBudgetMs = Math.max(1, context.getRemainingTimeInMillis() - RESERVE_MS);

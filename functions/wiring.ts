@@ -2,18 +2,18 @@ import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics } from '@aws-lambda-powertools/metrics';
 import { Redis } from 'ioredis';
 import pg from 'pg';
+import type { Environment } from '../lib/core/environment.ts';
 import type { Driver } from '../lib/driver/driver.ts';
 import { postgresDriver } from '../lib/driver/postgres.ts';
 import { createPool, type Pool } from '../lib/index.ts';
 import { memoryRegistry } from '../lib/registry/memory.ts';
 import { lambdaRedisOptions, redisRegistry } from '../lib/registry/redis/redis-registry.ts';
 import type { Registry } from '../lib/registry/registry.ts';
-import { type Environment, type FunctionSettings, readSettings } from './settings.ts';
+import { type FunctionSettings, readSettings } from './settings.ts';
 
 /** Everything that a function is made of. Nothing of it has connected anywhere. */
 export interface Wiring {
   readonly env: Environment;
-  readonly settings: FunctionSettings;
   readonly registry: Registry;
   readonly driver: Driver<pg.Client>;
   /** A driver of the administrator's role, where one is configured. */
@@ -38,14 +38,12 @@ export const wire = (env: Environment): Wiring => {
       ? undefined
       : postgresDriver(pg, { connectionString: controlUrl }, { role: userOf(databaseUrl) });
   const { registry, disconnect } = openRegistry(settings, logger);
-  const pool = createPool({ ...settings.pool, registry, driver, env });
-  // After a second, and then ever more rarely.
-  pool.events.on('waiting', (wait) => logger.warn('Waiting for a connection', { ...wait }));
+  const pool = createPool({ registry, driver, env, logger });
   const close = async (): Promise<void> => {
     await pool.close();
     disconnect();
   };
-  return { env, settings, registry, driver, control, pool, logger, metrics, close };
+  return { env, registry, driver, control, pool, logger, metrics, close };
 };
 
 let wired: Wiring | undefined;

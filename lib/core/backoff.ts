@@ -2,6 +2,9 @@ import { LIMITS } from './limits.ts';
 
 /** All delays in ms. `fraction` is uniform in [0, 1): injected, so that a test can choose it. */
 
+/** Up to `part` less or more of it. */
+const spread = (ms: number, part: number, fraction: number): number => ms * (1 - part + 2 * part * fraction);
+
 const POLL_MIN_MS = 10;
 const POLL_STEP_MS = 10;
 const POLL_AGE_MS = 1_000;
@@ -24,7 +27,7 @@ export interface PollView {
 export const pollDelayMs = ({ position, waitedMs, hintMs, fraction }: PollView): number => {
   // Age at most doubles the pace: rank already rises with it, and a whole queue at full pace would be a herd.
   const even = (POLL_STEP_MS * position) / (1 + Math.min(1, waitedMs / POLL_AGE_MS));
-  const jittered = Math.max(POLL_MIN_MS, even) * (1 - POLL_JITTER + 2 * POLL_JITTER * fraction);
+  const jittered = spread(Math.max(POLL_MIN_MS, even), POLL_JITTER, fraction);
   const bounded = Math.min(LIMITS.pollMaxMs, Math.max(POLL_MIN_MS, jittered));
   return Math.max(1, Math.min(bounded, hintMs));
 };
@@ -50,8 +53,7 @@ const FAILURE_JITTER = 0.2;
 
 /** Before another connect after `failures` failed ones (1 for the first): 1, 2, 4, … 60 s, +-20 %. */
 export const failureDelayMs = (failures: number, fraction: number): number =>
-  Math.min(FAILURE_CAP_MS, FAILURE_BASE_MS * 2 ** (failures - 1)) *
-  (1 - FAILURE_JITTER + 2 * FAILURE_JITTER * fraction);
+  spread(Math.min(FAILURE_CAP_MS, FAILURE_BASE_MS * 2 ** (failures - 1)), FAILURE_JITTER, fraction);
 
 const REGISTRY_BASE_MS = 20;
 const REGISTRY_CAP_MS = 1_000;
@@ -68,3 +70,9 @@ export const refusedDelayMs = (fraction: number): number => REFUSED_MIN_MS + REF
 
 /** Connects under one lease that the server may refuse before the lease is given back. */
 export const REFUSALS_PER_LEASE = 3;
+
+const CENSUS_RETRY_MS = 250;
+const CENSUS_JITTER = 0.2;
+
+/** Before another connect for a census: the database refuses it for as long as forgotten sessions fill it. */
+export const censusDelayMs = (fraction: number): number => spread(CENSUS_RETRY_MS, CENSUS_JITTER, fraction);

@@ -1,8 +1,15 @@
-import { LeaseholdError, redact } from './errors.ts';
-import { GROUP_PATTERN, RESOURCE_PATTERN } from './label.ts';
+import { type Environment, readEnvironment, readLambda, variableOf } from './environment.ts';
+import { LeaseholdError } from './errors.ts';
 import type { ResourceSettings, Share } from './lease.ts';
+import type { LogLevel } from './log-level.ts';
+import { lawProblems } from './option-laws.ts';
 import { NUMBER_OPTIONS, type NumberOption, type NumberRule } from './options.ts';
-import { parseShare, type ShareInput } from './share-option.ts';
+import { show, suggestion } from './problem.ts';
+import { type ProfileName, profileOf } from './profiles.ts';
+import { wholeNumber } from './right.ts';
+import { parseShare, type ShareInput, shareValues } from './share-option.ts';
+import { type Source, Sources } from './sources.ts';
+import { isRightText, rightTexts, TEXT_OPTIONS, type TextOption, type TextRule } from './text-options.ts';
 
 /**
  * What happens to connections whose protection has lapsed while the registry gives no answer. `refuse`: nobody may use them.
@@ -12,11 +19,23 @@ export type OnRegistryLoss = 'refuse' | 'keep';
 
 type Numbers = Readonly<Record<NumberOption, number>>;
 
+interface Texts {
+  readonly resource: string;
+  readonly group: string;
+  readonly profile: ProfileName;
+  readonly onRegistryLoss: OnRegistryLoss;
+  readonly retryConnects: boolean;
+  readonly allowExitOnIdle: boolean;
+  readonly logLevel: LogLevel;
+}
+
 /** What of the options is text or numbers; the ports and the injected parts are not looked at here. */
 export type ConfigInput = {
   readonly resource: string;
   readonly capacity: number;
   readonly group?: string | undefined;
+  /** Which defaults are meant: 'development', 'staging' or 'production'. Default: 'production'. */
+  readonly profile?: ProfileName | undefined;
   /** What the group is entitled to; the registry's word counts where it differs. */
   readonly share?: ShareInput | undefined;
   /** Default: 'refuse'. */
@@ -28,17 +47,21 @@ export type ConfigInput = {
   readonly retryConnects?: boolean | undefined;
   /** Idle connections do not keep the process alive. Default: true. */
   readonly allowExitOnIdle?: boolean | undefined;
+  /** The least important events that a logger is told of. Default: the profile's, 'warn' in production. */
+  readonly logLevel?: LogLevel | undefined;
 } & {
   readonly [Name in Exclude<NumberOption, 'capacity'>]?: number | undefined;
 };
 
-export interface Config extends Numbers {
-  readonly resource: string;
-  readonly group: string;
+type Needed = 'resource' | 'capacity';
+
+/** With an `env`, everything may come from there: each option as `LEASEHOLD_…`, which the code's own value overrules. */
+export type ConfigOptions =
+  | (ConfigInput & { readonly env?: Environment | undefined })
+  | (Omit<ConfigInput, Needed> & Partial<Pick<ConfigInput, Needed>> & { readonly env: Environment });
+
+export interface Config extends Numbers, Texts {
   readonly share: Share | undefined;
-  readonly onRegistryLoss: OnRegistryLoss;
-  readonly retryConnects: boolean;
-  readonly allowExitOnIdle: boolean;
   /** After it no connect of a lease can still be in flight, in ms. */
   readonly connectBoundMs: number;
 }
@@ -46,35 +69,36 @@ export interface Config extends Numbers {
 /** What a server may still do with an attempt that its client has given up, in ms (protocol: connect timeout + 1 s). */
 const CONNECT_GRACE_MS = 1_000;
 
-const SWITCHES = ['retryConnects', 'allowExitOnIdle'] as const;
+const NUMBERS = Object.keys(NUMBER_OPTIONS) as NumberOption[];
+const TEXTS = Object.keys(TEXT_OPTIONS) as TextOption[];
 
-const names = Object.keys(NUMBER_OPTIONS) as NumberOption[];
-
-/** Checks everything and reports every problem at once; nothing is corrected silently. `others`: further allowed names. */
+/**
+ * Checks everything and reports every problem at once; nothing is corrected silently. What counts, option by option: the
+ * code, the environment, AWS Lambda's one connection, the profile, the default.
+ *
+ * @param others further allowed names.
+ * @param env what `env` is: the environment, or undefined where none is to be read.
+ * @param found problems that the caller has found by itself; they are told with the rest.
+ * @throws LeaseholdError CONFIG_INVALID.
+ */
 export const parseConfig = (
   input: Readonly<Record<string, unknown>>,
   others: readonly string[],
-  env: Readonly<Record<string, string | undefined>> = {},
+  env?: unknown,
+  found: readonly string[] = [],
 ): Config => {
-  const problems = [...unknownNames(input, others), ...textProblems(input)];
-  const functionName = env['AWS_LAMBDA_FUNCTION_NAME'];
-  const numbers = parseNumbers(
-    { max: functionName === undefined ? undefined : 1, ...defined(input) },
-    problems,
-  );
-  const share = parseShare(input['share'], problems);
-  if (problems.length === 0) problems.push(...crossProblems(numbers, share));
+  const problems = [...found, ...unknownNames(input, others)];
+  const sources = sourcesOf(input, env, problems);
+  const nameMissing = (option: string): string =>
+    env === undefined ? option : `${variableOf(option)}, or the option ${option}`;
+  const texts = parseTexts(sources, nameMissing, problems);
+  const numbers = parseNumbers(sources, nameMissing, problems);
+  const share = parseShare(sources, problems);
+  if (problems.length === 0)
+    problems.push(...lawProblems(numbers, share, (option) => sources.nameOf(option)));
   if (problems.length > 0) throw configError(problems);
-  return Object.freeze({
-    ...numbers,
-    resource: input['resource'] as string,
-    group: (input['group'] as string | undefined) ?? functionName ?? 'default',
-    share,
-    onRegistryLoss: (input['onRegistryLoss'] as OnRegistryLoss | undefined) ?? 'refuse',
-    retryConnects: (input['retryConnects'] as boolean | undefined) ?? true,
-    allowExitOnIdle: (input['allowExitOnIdle'] as boolean | undefined) ?? true,
-    connectBoundMs: numbers.connectTimeoutMs + CONNECT_GRACE_MS,
-  });
+  const connectBoundMs = numbers.connectTimeoutMs + CONNECT_GRACE_MS;
+  return Object.freeze({ ...numbers, ...texts, share, connectBoundMs });
 };
 
 export const configError = (problems: readonly string[]): LeaseholdError =>
@@ -101,96 +125,61 @@ export const settingsOf = (config: Config): ResourceSettings => ({
   connectBurst: config.connectBurst,
 });
 
-const defined = (input: Readonly<Record<string, unknown>>): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
-
 const unknownNames = (input: Readonly<Record<string, unknown>>, others: readonly string[]): string[] => {
-  const known = ['resource', 'group', 'share', 'onRegistryLoss', ...SWITCHES, ...names, ...others];
+  const known = ['share', ...TEXTS, ...NUMBERS, ...others];
   return Object.keys(input)
     .filter((name) => !known.includes(name))
-    .map((name) => `${name}: no such option${suggestion(name, known)}`);
+    .map((name) => `${name}: no such option; ${suggestion(name, known) ?? `there are ${known.join(', ')}`}`);
 };
 
-const suggestion = (name: string, known: readonly string[]): string => {
-  const plain = (text: string): string => text.toLowerCase().replace(/(ms|timeout|max|_|-)/g, '');
-  const near = known.find((other) => plain(other) !== '' && plain(other) === plain(name));
-  return near === undefined ? `; there are ${known.join(', ')}` : `; did you mean ${near}?`;
+/** Everything that has a say, the defaults of the tables aside. */
+const sourcesOf = (input: Readonly<Record<string, unknown>>, env: unknown, problems: string[]): Sources => {
+  const code = { ...input, ...shareValues(input['share'], problems) };
+  const given = new Sources([{ values: code, nameOf: (option) => option }, readEnvironment(env, problems)]);
+  const name = given.valueOf('profile') ?? TEXT_OPTIONS.profile.default;
+  const profile = isRightText(TEXT_OPTIONS.profile, name) ? profileOf(name as ProfileName) : {};
+  return given.followedBy(lambdaSource(given, env), {
+    values: profile,
+    nameOf: (option) => `${option} of the profile ${String(name)}`,
+  });
 };
 
-const textProblems = (input: Readonly<Record<string, unknown>>): string[] => {
-  const problems: string[] = [];
-  const check = (name: string, pattern: RegExp, right: string): void => {
-    const value = input[name];
-    if (typeof value === 'string' && pattern.test(value)) return;
-    problems.push(`${name}: ${show(value)} is not ${right}`);
+/** One invocation at a time needs one connection, whatever the profile. */
+const lambdaSource = (given: Sources, env: unknown): Source => {
+  const { functionName, isExclusive } = readLambda(env);
+  // A name that nobody uses need not be right.
+  const group = given.valueOf('group') === undefined ? functionName : undefined;
+  return {
+    values: { group, max: isExclusive ? 1 : undefined },
+    nameOf: (option) => (option === 'group' ? 'AWS_LAMBDA_FUNCTION_NAME' : `${option} on AWS Lambda`),
   };
-  check('resource', RESOURCE_PATTERN, '1 to 20 characters of a-z, 0-9 and -');
-  if (input['group'] !== undefined)
-    check('group', GROUP_PATTERN, '1 to 64 characters of A-Z, a-z, 0-9 and _ . : -');
-  if (input['onRegistryLoss'] !== undefined) check('onRegistryLoss', /^(refuse|keep)$/, 'refuse or keep');
-  for (const name of SWITCHES) {
-    const value = input[name];
-    if (value !== undefined && typeof value !== 'boolean')
-      problems.push(`${name}: ${show(value)} is not true or false`);
-  }
-  return problems;
 };
 
-const parseNumbers = (input: Readonly<Record<string, unknown>>, problems: string[]): Numbers => {
+type NameMissing = (option: string) => string;
+
+const parseTexts = (sources: Sources, nameMissing: NameMissing, problems: string[]): Texts => {
+  const parsed = TEXTS.map((option) => {
+    const rule: TextRule = TEXT_OPTIONS[option];
+    const says = rightTexts(rule);
+    const value = sources.judge(option, { isRight: (it) => isRightText(rule, it), says }, problems);
+    if (rule.default === undefined && sources.valueOf(option) === undefined)
+      problems.push(`${nameMissing(option)}: nothing is not ${says}`);
+    return [option, value ?? rule.default] as const;
+  });
+  return Object.fromEntries(parsed) as unknown as Texts;
+};
+
+const parseNumbers = (sources: Sources, nameMissing: NameMissing, problems: string[]): Numbers => {
   const parsed: Partial<Record<NumberOption, number>> = {};
-  for (const name of names) {
-    const rule: NumberRule = NUMBER_OPTIONS[name];
+  for (const option of NUMBERS) {
+    const rule: NumberRule = NUMBER_OPTIONS[option];
+    const right = wholeNumber(rule.min, rule.max, rule.unit);
     const fallback = typeof rule.default === 'function' ? rule.default(parsed as Numbers) : rule.default;
-    const value = input[name] ?? fallback;
-    const isInRange =
-      Number.isSafeInteger(value) && (value as number) >= rule.min && (value as number) <= rule.max;
-    if (!isInRange)
-      problems.push(
-        `${name}: ${show(value)} is not a whole number of ${rule.unit} from ${rule.min} to ${rule.max}`,
-      );
+    const value = sources.judge(option, right, problems);
+    if (sources.valueOf(option) === undefined && !right.isRight(fallback))
+      problems.push(`${nameMissing(option)}: ${show(fallback)} is not ${right.says}`);
     // A wrong value must not make a second problem out of a default that builds on it.
-    parsed[name] = isInRange ? (value as number) : (fallback ?? rule.min);
+    parsed[option] = (value as number | undefined) ?? fallback ?? rule.min;
   }
   return parsed as Numbers;
 };
-
-/** The laws between options, each with what would be right. */
-const crossProblems = (
-  numbers: Numbers,
-  { min, max }: Pick<Share, 'min' | 'max'> = { min: 0, max: 0 },
-): string[] => {
-  const { capacity, headroom, protectMs, idleMs, dangerMarginMs, connectTimeoutMs, quantumMs } = numbers;
-  const { min: least, max: most } = numbers;
-  const laws: readonly (readonly [boolean, string])[] = [
-    [
-      headroom <= capacity / 2,
-      `headroom: ${headroom} is more than half of capacity (${capacity}); at most ${Math.floor(capacity / 2)}`,
-    ],
-    [idleMs >= protectMs, `idleMs: ${idleMs} is below protectMs (${protectMs})`],
-    [
-      dangerMarginMs < protectMs / 3,
-      `dangerMarginMs: ${dangerMarginMs} is not below a third of protectMs (${protectMs})`,
-    ],
-    [
-      connectTimeoutMs < protectMs / 2,
-      `connectTimeoutMs: ${connectTimeoutMs} is not below half of protectMs (${protectMs})`,
-    ],
-    [headroom > 0 || quantumMs === 0, `quantumMs: ${quantumMs} needs headroom; it is 0 where headroom is 0`],
-    [least <= most, `min: ${least} is more than max (${most})`],
-    [min <= max, `share.min: ${min} is more than share.max (${max})`],
-    [
-      min <= capacity - headroom,
-      `share.min: ${min} is more than capacity less headroom (${capacity - headroom})`,
-    ],
-  ];
-  return laws.filter(([holds]) => !holds).map(([, text]) => text);
-};
-
-const SHOWN_CHARACTERS = 40;
-
-const show = (value: unknown): string =>
-  value === undefined
-    ? 'nothing'
-    : typeof value === 'string'
-      ? JSON.stringify(redact(value).slice(0, SHOWN_CHARACTERS))
-      : String(value);

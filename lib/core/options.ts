@@ -18,7 +18,7 @@ export interface NumberRule {
 }
 
 const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
+export const DAY_MS = 24 * HOUR_MS;
 
 /** An idle connection is closed at this part of the server's own idle timeout at the latest, so that the server is never first. */
 export const IDLE_PART = 0.8;
@@ -135,7 +135,7 @@ export const NUMBER_OPTIONS = {
     default: 10,
     min: 1,
     max: 1_000,
-    doc: 'Connections of this process. With an `env` that shows AWS Lambda, the default is 1.',
+    doc: 'Connections of this process. With an `env` that shows AWS Lambda, the default is 1; not so where AWS_LAMBDA_MAX_CONCURRENCY says that several invocations run at once.',
   },
   min: {
     unit: 'connections',

@@ -1,5 +1,7 @@
 import { configError } from '../core/config.ts';
 import { LeaseholdError } from '../core/errors.ts';
+import { show } from '../core/problem.ts';
+import { wholeNumber } from '../core/right.ts';
 import {
   clearSoleDeadline,
   type InvocationDeadline,
@@ -164,11 +166,11 @@ const optionProblems = (options: InvocationOptions, others: readonly string[]): 
   const { reserveMs = DEFAULT_RESERVE_MS, metrics } = options;
   const known = ['reserveMs', 'metrics', ...others];
   const unknown = Object.keys(options).filter((name) => !known.includes(name));
-  const isReserve = Number.isSafeInteger(reserveMs) && reserveMs >= 0 && reserveMs <= RESERVE_MAX_MS;
+  const reserve = wholeNumber(0, RESERVE_MAX_MS, 'ms');
   const isSink = metrics === undefined || typeof metrics.addMetric === 'function';
   return [
     ...unknown.map((name) => `${name}: no such option; there are ${known.join(', ')}`),
-    ...(isReserve ? [] : [`reserveMs: ${reserveMs} is not a whole number of ms from 0 to ${RESERVE_MAX_MS}`]),
+    ...(reserve.isRight(reserveMs) ? [] : [`reserveMs: ${show(reserveMs)} is not ${reserve.says}`]),
     ...(isSink ? [] : ['metrics: has no addMetric']),
   ];
 };

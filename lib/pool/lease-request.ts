@@ -2,6 +2,7 @@ import { listeningPollDelayMs, pollDelayMs, registryDelayMs } from '../core/back
 import { type Instant, sleep } from '../core/clock.ts';
 import { isLeaseholdError, LeaseholdError } from '../core/errors.ts';
 import type { DenialReason } from '../core/lease.ts';
+import { DAY_MS } from '../core/options.ts';
 import type { GrantReply, GrantRequest } from '../registry/registry.ts';
 import { deniedError, forbiddenError } from './denial.ts';
 import type { Farewells } from './farewells.ts';
@@ -40,7 +41,7 @@ const LISTEN_NOW_MS = 1;
 const LISTEN_SOON_MS = 50;
 const LISTEN_SOON_POLLS = 3;
 /** The longest patience that is told, in ms. */
-const WAIT_MAX_MS = 86_400_000;
+const WAIT_MAX_MS = DAY_MS;
 
 /**
  * Asks the registry for one lease and waits in its queue. `undefined`: nobody wanted it any more, and nothing is held.

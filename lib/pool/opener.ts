@@ -1,4 +1,4 @@
-import { REFUSALS_PER_LEASE, refusedDelayMs } from '../core/backoff.ts';
+import { censusDelayMs, REFUSALS_PER_LEASE, refusedDelayMs } from '../core/backoff.ts';
 import { sleep } from '../core/clock.ts';
 import type { Config } from '../core/config.ts';
 import { isLeaseholdError, LeaseholdError, redact } from '../core/errors.ts';
@@ -31,10 +31,6 @@ type Failed<Connection> = Exclude<OpenResult<Connection>, { kind: 'open' }>;
 
 /** Failures that no retry mends. */
 const FINAL: ReadonlySet<OpenFailure> = new Set(['auth', 'rejected']);
-
-/** The database refuses the connection of a census for as long as forgotten sessions fill it: tried this often, in ms, +-20 %. */
-const CENSUS_RETRY_MS = 250;
-const CENSUS_RETRY_JITTER = 0.2;
 
 /**
  * Opens the one connection of a lease (law L2), no sooner than the registry allows it. An attempt starts only if, read in the
@@ -90,9 +86,7 @@ const statementBound = ({ statementTimeoutMs }: Config) =>
 /** `leftMs`: what is left for a census. */
 const nextAttemptInMs = (refusals: number, leftMs: number, fraction: number): number | undefined => {
   if (refusals <= REFUSALS_PER_LEASE) return refusedDelayMs(fraction);
-  return leftMs > 0
-    ? CENSUS_RETRY_MS * (1 - CENSUS_RETRY_JITTER + 2 * CENSUS_RETRY_JITTER * fraction)
-    : undefined;
+  return leftMs > 0 ? censusDelayMs(fraction) : undefined;
 };
 
 const failed = <Connection>(engine: string, last: Failed<Connection> | undefined): Opened<Connection> => {

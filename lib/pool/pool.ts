@@ -1,5 +1,6 @@
 import { systemClock } from '../core/clock.ts';
-import { type Config, parseConfig } from '../core/config.ts';
+import type { Config } from '../core/config.ts';
+import { readLambda } from '../core/environment.ts';
 import { isLeaseholdError, LeaseholdError } from '../core/errors.ts';
 import { Events } from '../core/events.ts';
 import { systemRandom } from '../core/random.ts';
@@ -12,7 +13,8 @@ import type { LeasedConnection } from './leased-connection.ts';
 import type { Lent } from './lent.ts';
 import { Loan } from './loan.ts';
 import type { PoolEvents } from './pool-events.ts';
-import { checkOptions, PORTS, type PoolOptions } from './pool-options.ts';
+import { logEvents } from './pool-log.ts';
+import { type PoolOptions, parseOptions } from './pool-options.ts';
 import type { PoolStatistics } from './statistics.ts';
 import { aborted } from './waiters.ts';
 
@@ -61,11 +63,10 @@ export class Pool<Connection> implements AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   constructor(options: PoolOptions<Connection>, onClosed?: OnClosed<Connection>) {
-    checkOptions(options);
-    const { registry, driver, clock = systemClock, random = systemRandom, env = {} } = options;
-    this.config = parseConfig(options, PORTS, env);
-    this.isExclusive =
-      env['AWS_LAMBDA_FUNCTION_NAME'] !== undefined && env['AWS_LAMBDA_MAX_CONCURRENCY'] === undefined;
+    this.config = parseOptions(options);
+    const { registry, driver, logger, clock = systemClock, random = systemRandom } = options;
+    if (logger !== undefined) logEvents(this.events, logger, this.config);
+    this.isExclusive = readLambda(options.env).isExclusive;
     this.#holder = new Holder(this.config, registry, clock, random, this.events);
     this.#dispatch = new Dispatch(this.#holder, driver, { isFrozenBetween: this.isExclusive, onClosed });
   }

@@ -1,10 +1,12 @@
 import { type Clock, systemClock } from '../core/clock.ts';
-import { type ConfigInput, configError, parseConfig } from '../core/config.ts';
-import { isLeaseholdError, type LeaseholdError } from '../core/errors.ts';
+import { type ConfigOptions, parseConfig } from '../core/config.ts';
+import type { LeaseholdError } from '../core/errors.ts';
 import { Events } from '../core/events.ts';
 import { LIMITS } from '../core/limits.ts';
+import { show } from '../core/problem.ts';
 import { type Random, systemRandom } from '../core/random.ts';
 import type { ResourceReport } from '../core/report.ts';
+import { wholeNumber } from '../core/right.ts';
 import type { Driver } from '../driver/driver.ts';
 import { Holder } from '../pool/holder.ts';
 import type { PoolEvents } from '../pool/pool-events.ts';
@@ -12,7 +14,7 @@ import type { Registry } from '../registry/registry.ts';
 import type { SessionsSeen } from './survey.ts';
 import { SweepRun } from './sweep-run.ts';
 
-export type SweeperOptions = ConfigInput & {
+export type SweeperOptions = ConfigOptions & {
   readonly registry: Registry;
   /** The driver of the leased role: the sweeper then asks for a lease like everyone. */
   readonly driver?: Driver<unknown>;
@@ -25,7 +27,6 @@ export type SweeperOptions = ConfigInput & {
   readonly maxRounds?: number;
   /** How long one sweep may take, in ms. Default: 10,000. */
   readonly timeBudgetMs?: number;
-  readonly env?: Readonly<Record<string, string | undefined>>;
   readonly clock?: Clock;
   readonly random?: Random;
 };
@@ -73,6 +74,7 @@ export interface Sweeper {
 
 const DEFAULT_ROUNDS = 50;
 const DEFAULT_BUDGET_MS = 10_000;
+/** The longest that an invocation of AWS Lambda lasts. */
 const BUDGET_MAX_MS = 900_000;
 const PARTS = [
   'registry',
@@ -95,8 +97,10 @@ const PARTS = [
  * @throws LeaseholdError CONFIG_INVALID with every problem of the options.
  */
 export const createSweeper = (options: SweeperOptions): Sweeper => {
-  const problems = [...partProblems(options), ...limitProblems(options)];
-  const config = parsed(options, problems);
+  const config = parseConfig(options, PARTS, options.env, [
+    ...partProblems(options),
+    ...limitProblems(options),
+  ]);
   const { registry, clock = systemClock, random = systemRandom } = options;
   const events = new Events<PoolEvents>();
   const holder = new Holder(config, registry, clock, random, events);
@@ -133,17 +137,6 @@ const counts = (state: ResourceReport | undefined) => ({
   learningMs: state?.learningMs ?? 0,
 });
 
-const parsed = (options: SweeperOptions, problems: readonly string[]) => {
-  try {
-    const config = parseConfig(options, PARTS, options.env);
-    if (problems.length === 0) return config;
-  } catch (error) {
-    const more = isLeaseholdError(error) ? (error.details['problems'] as readonly string[]) : [];
-    throw configError([...more, ...problems]);
-  }
-  throw configError(problems);
-};
-
 const partProblems = ({ registry, driver, control }: SweeperOptions): string[] => {
   const isDriver = (value: unknown): boolean => typeof Reflect.get(Object(value), 'open') === 'function';
   const hasRegistry = typeof Reflect.get(Object(registry), 'sweep') === 'function';
@@ -161,7 +154,7 @@ const limitProblems = ({ maxRounds, timeBudgetMs }: SweeperOptions): string[] =>
   ...countProblem('timeBudgetMs', timeBudgetMs ?? DEFAULT_BUDGET_MS, BUDGET_MAX_MS),
 ];
 
-const countProblem = (name: string, value: unknown, max: number): string[] =>
-  Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= max
-    ? []
-    : [`${name}: ${String(value)} is not a whole number from 1 to ${max}`];
+const countProblem = (name: string, value: unknown, max: number): string[] => {
+  const { isRight, says } = wholeNumber(1, max);
+  return isRight(value) ? [] : [`${name}: ${show(value)} is not ${says}`];
+};

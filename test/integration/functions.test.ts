@@ -34,7 +34,9 @@ beforeAll(async () => {
     LEASEHOLD_CAPACITY: String(CAPACITY),
     LEASEHOLD_NAMESPACE: freshNamespace(),
   };
-  // As the platform does before it loads the function; the wiring reads it at the first invocation.
+  // As the platform does before it loads the function; the wiring reads it at the first invocation. A run of tests has
+  // variables of its own (a seed, a server), and a function refuses what it does not know.
+  for (const name of Object.keys(process.env)) if (name.startsWith('LEASEHOLD_')) delete process.env[name];
   Object.assign(process.env, env);
   // Logger and metrics write what they have to say.
   for (const stream of [process.stdout, process.stderr])
@@ -237,7 +239,7 @@ describe('the configuration', () => {
 
   it('on Lambda, names every variable that is missing at once, the registry’s first', () => {
     const problems = problemsOf({ AWS_LAMBDA_FUNCTION_NAME: 'orders-api' });
-    expect(problems.map((text) => text.split(':')[0])).toEqual([...VARIABLES]);
+    expect(problems.map((text) => text.split(/[:,]/)[0])).toEqual([...VARIABLES]);
   });
 
   it('names wrong values by their variables, and repeats no secret', () => {
@@ -273,6 +275,23 @@ describe('the configuration', () => {
       share: undefined,
       onRegistryLoss: 'refuse',
     });
+  });
+
+  it('a typing error in a variable is told, with what may be meant', () => {
+    expect(problemsOf({ ...env, LEASEHOLD_PROTECT: '5000', LEASEHOLD_PROFILE: 'test' })).toEqual([
+      'LEASEHOLD_PROTECT: no such variable; did you mean LEASEHOLD_PROTECT_MS?',
+      'LEASEHOLD_PROFILE: "test" is not development, staging or production',
+    ]);
+  });
+
+  it('the pool logs through the function’s logger, with its own level', async () => {
+    const wired = wire({ ...env, LEASEHOLD_NAMESPACE: freshNamespace(), LEASEHOLD_LOG_LEVEL: 'info' });
+    await sweeperHandler(wired)({ isNew: true }, lambdaContext());
+    forget();
+    await wired.pool.use((client) => client.query('SELECT 1'));
+    expect(output()).toContain('"message":"Opened a connection"');
+    expect(output()).not.toContain('"message":"Lent a connection"');
+    await wired.close();
   });
 
   it('a wrong configuration fails the invocation with all of it, and a right one then works', async () => {

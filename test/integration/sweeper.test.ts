@@ -249,7 +249,7 @@ describe('a sweep', () => {
     const wrong = { resource: 'Orders!', capacity: 0, maxRounds: 0, timeBudgetMs: -1 };
     // @ts-expect-error wrong on purpose
     expect(() => createSweeper(wrong)).toThrow(
-      /resource:.*capacity:.*registry:.*driver or control:.*maxRounds:.*timeBudgetMs:/s,
+      /registry:.*driver or control:.*maxRounds:.*timeBudgetMs:.*resource:.*capacity:/s,
     );
   });
 });

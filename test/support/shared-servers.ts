@@ -14,8 +14,9 @@ const KEY = Symbol.for('leasehold.test.servers');
 
 const shared = (): SharedServers | undefined => Reflect.get(globalThis, KEY);
 
-export const REDIS_URL_VARIABLE = 'LEASEHOLD_TEST_RUN_REDIS_URL';
-export const POSTGRES_URL_VARIABLE = 'LEASEHOLD_TEST_RUN_POSTGRES_URL';
+/** Not with the library's prefix: a function under test refuses variables that it does not know. */
+export const REDIS_URL_VARIABLE = 'TEST_RUN_REDIS_URL';
+export const POSTGRES_URL_VARIABLE = 'TEST_RUN_POSTGRES_URL';
 
 export const acquireServers = async (): Promise<void> => {
   const servers: SharedServers = shared() ?? { users: 0, started: startBoth() };

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { parseConfig } from '../../lib/core/config.ts';
+import { parseConfig, settingsOf } from '../../lib/core/config.ts';
 import { isLeaseholdError } from '../../lib/core/errors.ts';
 import { NUMBER_OPTIONS } from '../../lib/core/options.ts';
+import { PROFILES, type ProfileName } from '../../lib/core/profiles.ts';
 import { createPool } from '../../lib/index.ts';
 
 const problemsOf = (input: Record<string, unknown>): readonly string[] => {
@@ -46,8 +47,77 @@ describe('defaults', () => {
     expect(parseConfig({ ...good, group: 'mine', max: 4 }, [], env)).toMatchObject({ group: 'mine', max: 4 });
   });
 
+  test('on Lambda Managed Instances several invocations share the process, and the pool is of normal size', () => {
+    const env = { AWS_LAMBDA_FUNCTION_NAME: 'orders-api', AWS_LAMBDA_MAX_CONCURRENCY: '8' };
+    expect(parseConfig(good, [], env)).toMatchObject({ group: 'orders-api', max: 10 });
+    expect(parseConfig({ ...good, profile: 'development' }, [], env).max).toBe(3);
+  });
+
+  test('a blank variable of Lambda is none', () => {
+    const env = { AWS_LAMBDA_FUNCTION_NAME: ' ', AWS_LAMBDA_MAX_CONCURRENCY: '' };
+    expect(parseConfig(good, [], env)).toMatchObject({ group: 'default', max: 10 });
+  });
+
+  const EDGES = [1, 2, 3, 9, 10, 11, 99_999, 100_000];
+
+  test.each(EDGES)('at capacity %i every default is inside its own range and keeps the laws', (capacity) => {
+    const config = parseConfig({ ...good, capacity }, []);
+    for (const [name, { min, max }] of Object.entries(NUMBER_OPTIONS)) {
+      expect(Reflect.get(config, name)).toBeGreaterThanOrEqual(min);
+      expect(Reflect.get(config, name)).toBeLessThanOrEqual(max);
+    }
+  });
+
+  /** What the defaults of others are computed from. */
+  const BASES = ['protectMs', 'operationTimeoutMs', 'connectsPerSecond'] as const;
+
+  test.each(BASES)('at both ends of %s every default is right, whatever the capacity', (base) => {
+    const { min, max } = NUMBER_OPTIONS[base];
+    for (const capacity of EDGES)
+      for (const value of [min, min + 1, Math.floor((min + max) / 2), max - 1, max])
+        expect(problemsOf({ ...good, capacity, [base]: value })).toEqual([]);
+  });
+
   test('the result is frozen', () => {
     expect(Object.isFrozen(parseConfig(good, []))).toBe(true);
+  });
+});
+
+describe('profiles', () => {
+  const NAMES = Object.keys(PROFILES) as ProfileName[];
+
+  test.each(NAMES)('%s is right at every capacity, and changes nothing that the fleet shares', (profile) => {
+    for (const capacity of [1, 2, 10, 80, 100_000]) {
+      const config = parseConfig({ ...good, capacity, profile }, []);
+      expect(config).toMatchObject({ ...PROFILES[profile], profile });
+      expect(settingsOf(config)).toEqual(settingsOf(parseConfig({ ...good, capacity }, [])));
+    }
+  });
+
+  test('production is what holds where nothing is said', () => {
+    const { profile, ...said } = parseConfig({ ...good, profile: 'production' }, []);
+    expect(profile).toBe('production');
+    expect(parseConfig(good, [])).toMatchObject(said);
+    expect(said).toMatchObject({ logLevel: 'warn', leakAfterMs: 0, max: 10 });
+  });
+
+  test.each(NAMES)('on Lambda %s has one connection, unless somebody says more', (profile) => {
+    const env = { AWS_LAMBDA_FUNCTION_NAME: 'orders-api' };
+    expect(parseConfig({ ...good, profile }, [], env).max).toBe(1);
+    expect(parseConfig({ ...good, profile, max: 2 }, [], env).max).toBe(2);
+  });
+
+  test('what the code says overrules its profile, and a law that this breaks tells where the other value is from', () => {
+    expect(parseConfig({ ...good, profile: 'development', max: 7 }, []).max).toBe(7);
+    expect(problemsOf({ ...good, profile: 'development', min: 5 })).toEqual([
+      'min: 5 is more than max of the profile development (3)',
+    ]);
+  });
+
+  test('another name is refused, with those that there are', () => {
+    expect(problemsOf({ ...good, profile: 'prod' })).toEqual([
+      'profile: "prod" is not development, staging or production',
+    ]);
   });
 });
 
@@ -105,7 +175,8 @@ describe('share', () => {
 
 describe('refusals', () => {
   test.each([
-    ['unknown option', { ...good, capcity: 5 }, ['capcity: no such option']],
+    ['unknown option', { ...good, nonsense: 5 }, ['nonsense: no such option; there are share, resource']],
+    ['slip of the pen', { ...good, capcity: 5 }, ['capcity: no such option; did you mean capacity?']],
     ['near miss', { ...good, protect: 5 }, ['protect: no such option; did you mean protectMs?']],
     [
       'capacity 0',
@@ -149,6 +220,24 @@ describe('refusals', () => {
     expect(problemsOf({ resource: '', capacity: 0, headroom: -1, nonsense: 1, group: '' })).toHaveLength(5);
   });
 
+  test.each([
+    ['an object without a prototype', Object.create(null), 'an object'],
+    ['a list', ['secret'], 'a list'],
+    ['a function', () => 'secret', 'a function'],
+    ['null', null, 'null'],
+    ['a symbol', Symbol('secret'), 'a symbol'],
+    ['a large number', 5n, '5'],
+  ])('%s is refused everywhere, and not looked into', (_, value, shown) => {
+    const names = ['resource', 'group', 'profile', 'retryConnects', 'capacity', 'protectMs'];
+    const problems = problemsOf(Object.fromEntries(names.map((name) => [name, value])));
+    expect(problems).toHaveLength(names.length);
+    for (const problem of problems) expect(problem).toContain(`: ${shown} is not `);
+    expect(problems.join()).not.toContain('secret');
+    expect(problemsOf({ ...good, share: { min: value } })).toEqual([
+      expect.stringContaining(`share.min: ${shown} is not a whole number`),
+    ]);
+  });
+
   test('a value that looks like a credential is not repeated', () => {
     const password = ['p', 'w', '1'].join('');
     expect(problemsOf({ ...good, resource: `postgres://me:${password}@host/db` }).join()).not.toContain(
@@ -171,7 +260,7 @@ describe('refusals', () => {
   test('a missing registry and driver are named beside the other problems', () => {
     const options = { resource: 'orders', capacity: 0 } as unknown as Parameters<typeof createPool>[0];
     expect(() => createPool(options)).toThrow(
-      /capacity: 0[\s\S]*registry: is missing[\s\S]*driver: is missing/,
+      /registry: is missing[\s\S]*driver: is missing[\s\S]*capacity: 0/,
     );
     expect(() => createPool(undefined as unknown as Parameters<typeof createPool>[0])).toThrow(
       /CONFIG|options/,
