@@ -5,12 +5,23 @@ export type Unsubscribe = Disposable;
 export class Events<Map extends object> {
   readonly #listeners = new globalThis.Map<keyof Map, Set<(event: never) => void>>();
   readonly #all = new Set<(name: keyof Map, event: Map[keyof Map]) => void>();
+  /** Listeners of each name: asked at every use. */
+  readonly #heard: { [Name in keyof Map]?: number } = {};
 
   on<Name extends keyof Map>(name: Name, listener: (event: Map[Name]) => void): Unsubscribe {
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners);
     listeners.add(listener);
-    return { [Symbol.dispose]: () => void listeners.delete(listener) };
+    const note = (): void => {
+      this.#heard[name] = listeners.size;
+    };
+    note();
+    return {
+      [Symbol.dispose]: () => {
+        listeners.delete(listener);
+        note();
+      },
+    };
   }
 
   /** Every event, with its name: for logs and metrics. */
@@ -21,7 +32,7 @@ export class Events<Map extends object> {
 
   /** Somebody listens: asked where an event happens so often that making it costs. */
   hears(name: keyof Map): boolean {
-    return this.#all.size > 0 || (this.#listeners.get(name)?.size ?? 0) > 0;
+    return this.#all.size > 0 || (this.#heard[name] ?? 0) > 0;
   }
 
   emit<Name extends keyof Map>(name: Name, event: Map[Name]): void {

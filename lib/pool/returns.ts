@@ -24,9 +24,8 @@ export class Returns<Connection> {
 
   /** Undefined where all is done: nothing was left open, nobody waits, and nothing is to be done with it. */
   giveBack(connection: LeasedConnection<Connection>): Promise<void> | undefined {
-    const { coarse, fitness } = this.#parts;
-    const now = coarse.read();
-    this.#note(connection);
+    const { fitness } = this.#parts;
+    const now = this.#note(connection);
     // Closing has not waited for this borrower.
     if (connection.place !== 'lent') return undefined;
     connection.lastUsedAt = now;
@@ -43,7 +42,6 @@ export class Returns<Connection> {
 
   /** Ends a loan without keeping the connection, because its borrower wants that, or may still have the client. */
   end(connection: LeasedConnection<Connection>, reason: CloseReason): void {
-    this.#parts.coarse.read();
     this.#note(connection);
     if (connection.place === 'lent') this.#parts.closer.close(connection, reason);
   }
@@ -84,10 +82,17 @@ export class Returns<Connection> {
     return connection.lease.remainingMs(now) > 0;
   }
 
-  #note({ lentWallMs }: LeasedConnection<Connection>): void {
+  /** Counts it, and answers when it is: for a loan that is not timed, when it began. */
+  #note({ lentWallMs, lentAt, isTimed }: LeasedConnection<Connection>): Instant {
     const { holder, coarse } = this.#parts;
+    const { statistics, events } = holder;
+    statistics.returned += 1;
+    const isHeard = events.hears('returned');
+    if (!isTimed && !isHeard) return lentAt;
+    const now = coarse.read();
     const heldMs = Math.max(0, coarse.wallMs - lentWallMs);
-    holder.statistics.returned(heldMs);
-    if (holder.events.hears('returned')) holder.events.emit('returned', { heldMs });
+    statistics.hold.add(heldMs);
+    if (isHeard) events.emit('returned', { heldMs });
+    return now;
   }
 }

@@ -41,6 +41,15 @@ export class Roster<Connection> {
     this.#places[connection.place].push(connection);
   }
 
+  /** `move` of the newest idle connection to a borrower: every use begins with it. */
+  lendNewest(): void {
+    const { idle, lent } = this.#places;
+    const connection = idle.pop();
+    if (connection === undefined) return;
+    connection.place = 'lent';
+    lent.push(connection);
+  }
+
   move(connection: LeasedConnection<Connection>, place: Place): void {
     this.remove(connection);
     connection.place = place;

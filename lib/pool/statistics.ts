@@ -26,17 +26,17 @@ export interface PoolStatistics {
   /** Of those that waited. */
   readonly wait: HistogramReport;
   readonly open: HistogramReport;
-  /** Counted in whole ms of the wall clock. */
+  /** In whole ms of the wall clock; of loans that follow each other within a few ms, only a sample. */
   readonly hold: HistogramReport;
 }
 
 /** Counts what a pool does. What happens at every use is told directly; the rest is heard from the pool's own events. */
 export class Statistics {
   direct = 0;
+  returned = 0;
   readonly hold = new Histogram();
   readonly #wait = new Histogram();
   readonly #open = new Histogram();
-  #returned = 0;
   #gets = { waited: 0, timedOut: 0, aborted: 0, failed: 0 };
   #openFailed = 0;
   #leaksSuspected = 0;
@@ -76,16 +76,11 @@ export class Statistics {
     this.#wait.add(ms);
   }
 
-  returned(heldMs: number): void {
-    this.#returned += 1;
-    this.hold.add(heldMs);
-  }
-
   report(): PoolStatistics {
     const open = this.#open.report();
     return {
       gets: { direct: this.direct, ...this.#gets },
-      returned: this.#returned,
+      returned: this.returned,
       opened: open.count,
       openFailed: this.#openFailed,
       closed: { ...this.#closed },

@@ -41,7 +41,7 @@ export const noopPool = async (): Promise<NoopPool> => {
       };
     },
   });
-  const pool = createPool({ resource: 'bench', capacity: 100, registry: counted, driver });
+  const pool = createPool({ resource: 'bench', capacity: 100, protectMs: 60_000, registry: counted, driver });
   await registry.configure('bench', settingsOf(pool.config), true);
   await pool.use(() => undefined);
   await new Promise((resolve) => setTimeout(resolve, 10));

@@ -35,7 +35,7 @@ export const warmUse = async (): Promise<Result> => {
   const micros = await compare(
     [
       each('leasehold', async () => {
-        await (await pool.acquire()).giveBack();
+        void (await pool.acquire()).giveBack();
       }),
       each('tarn', async () => {
         tarn.release(await tarn.acquire().promise);
