@@ -95,7 +95,7 @@ export const NO_FAULTS: FaultPlan = {
 /** A small fleet with short times and a random mixture of faults. */
 export const planOf = (seed: number): SmallPlan => {
   const random = new SeededRandom(seed);
-  const numbers = numbersOf(random);
+  const numbers = { ...numbersOf(random), ...lifeOf(new SeededRandom(seed + LIFE_SEEDS)) };
   return {
     seed,
     environments: random.whole(3, 12),
@@ -136,6 +136,18 @@ const numbersOf = (random: SeededRandom): PoolNumbers => {
     }),
   };
 };
+
+/** Drawn apart, so that the rest of a plan stays what it was. */
+const LIFE_SEEDS = 1_000_000_007;
+
+/** How long connections live, and who looks after them. */
+const lifeOf = (random: SeededRandom): Partial<PoolNumbers> => ({
+  healthCheckIntervalMs: random.chance(0.4) ? random.whole(200, 3_000) : 0,
+  ...(random.chance(0.2) && { min: 1 }),
+  ...(random.chance(0.3) && { maxLifetimeMs: random.whole(1_000, 6_000) }),
+  ...(random.chance(0.15) && { maxUses: random.whole(1, 5) }),
+  ...(random.chance(0.3) && { idleTimeoutMs: random.whole(100, 1_000) }),
+});
 
 /** Up to three groups; their minima have room. */
 const groupsOf = (random: SeededRandom, { capacity, headroom = 0 }: PoolNumbers): readonly PlannedGroup[] => {
