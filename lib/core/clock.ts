@@ -18,6 +18,8 @@ export interface Clock {
   read(): Instant;
   /** The wall clock alone, in ms: half the cost of a reading, and no proof of anything. */
   wallMs(): number;
+  /** Runs `callback` when this turn of the event loop is over, and answers true; absent where turns are not told apart. */
+  afterTurn?(callback: () => void): true;
   /** Milliseconds from `since` until now, or until `until` where both were just read; never negative: the larger of the two clocks' advances. */
   elapsedMs(since: Instant, until?: Instant): number;
   /** Runs `callback` after `delayMs`; keeps the process alive, for somebody is waiting. */
@@ -37,6 +39,10 @@ const startTimer = (delayMs: number, callback: () => void): { handle: NodeJS.Tim
 export const systemClock: Clock = {
   read: () => ({ monotonicMs: performance.now(), wallMs: Date.now() }),
   wallMs: () => Date.now(),
+  afterTurn: (callback) => {
+    setImmediate(callback).unref();
+    return true;
+  },
   elapsedMs: (since, until = systemClock.read()) =>
     Math.max(0, until.monotonicMs - since.monotonicMs, until.wallMs - since.wallMs),
   setTimer: (delayMs, callback) => startTimer(delayMs, callback).timer,
@@ -53,13 +59,20 @@ export const skewMs = (since: Instant, until: Instant): number =>
 
 /** A reading this old, in ms, still says whether a connection is warm: every statement looks at the clocks itself. */
 const GRAIN_MS = 5;
+/** After so many readings within a grain the rest of the event loop's turn makes do with the last one. */
+const CROWD = 8;
 
-/** Readings for what happens at every use: both clocks are looked at only when the wall clock has moved on. */
+/**
+ * Readings for what happens at every use. Both clocks are looked at only when the wall clock has moved on; and where uses
+ * crowd within one turn of the event loop, none is looked at until it is over: a look costs more than the rest of a use.
+ */
 export class CoarseClock {
-  /** The wall clock at the last reading. */
+  /** The wall clock at the last look. */
   wallMs: number;
   readonly #clock: Clock;
   #last: Instant;
+  #reads = 0;
+  #isSameTurn = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -67,13 +80,29 @@ export class CoarseClock {
     this.wallMs = this.#last.wallMs;
   }
 
-  /** At most 5 ms old. */
+  /** At most 5 ms old, or of this turn of the event loop. */
   read(): Instant {
+    if (!this.#isSameTurn) this.#look();
+    return this.#last;
+  }
+
+  #look(): void {
     const wallMs = this.#clock.wallMs();
     const movedMs = wallMs - this.#last.wallMs;
     this.wallMs = wallMs;
-    if (movedMs < 0 || movedMs >= GRAIN_MS) this.#last = this.#clock.read();
-    return this.#last;
+    this.#reads += 1;
+    if (movedMs < 0 || movedMs >= GRAIN_MS) {
+      this.#last = this.#clock.read();
+      this.#reads = 0;
+    } else if (this.#reads >= CROWD) this.#keepForThisTurn();
+  }
+
+  #keepForThisTurn(): void {
+    this.#reads = 0;
+    const end = (): void => {
+      this.#isSameTurn = false;
+    };
+    this.#isSameTurn = this.#clock.afterTurn?.(end) ?? false;
   }
 }
 

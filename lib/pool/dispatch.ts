@@ -10,9 +10,6 @@ import { Returns } from './returns.ts';
 /** What the registry may take to hear that a lease is over, in ms, before a closing pool leaves it to the expiry. */
 const FAREWELL_MS = 1_000;
 
-/** Of the loans that follow each other within one coarse reading of the clocks, one in so many is timed. */
-const SAMPLE = 8;
-
 /** Brings connections and callers together: who gets what, what is sent for, and what is kept. */
 export class Dispatch<Connection> {
   readonly holder: Holder;
@@ -123,7 +120,6 @@ export class Dispatch<Connection> {
 
   #lend(connection: LeasedConnection<Connection>, now: Instant): LeasedConnection<Connection> {
     const { roster, coarse, renewer } = this.parts;
-    connection.isTimed = connection.lentAt !== now || connection.uses % SAMPLE === 0;
     connection.lentAt = now;
     connection.lentWallMs = coarse.wallMs;
     connection.uses += 1;

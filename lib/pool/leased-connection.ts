@@ -20,8 +20,6 @@ export class LeasedConnection<Connection> {
   lentAt: Instant;
   /** The same by the wall clock alone, as it is counted. */
   lentWallMs: number;
-  /** Its return looks at the clock: where loans crowd, that costs more than all the rest. */
-  isTimed = true;
   /** When its holder last asked whether the fleet wants its place. */
   turnSince: Instant;
   /** The reading at which it was last found neither old nor silent. */

@@ -82,17 +82,14 @@ export class Returns<Connection> {
     return connection.lease.remainingMs(now) > 0;
   }
 
-  /** Counts it, and answers when it is: for a loan that is not timed, when it began. */
-  #note({ lentWallMs, lentAt, isTimed }: LeasedConnection<Connection>): Instant {
+  /** Counts it, and answers when it is. */
+  #note({ lentWallMs }: LeasedConnection<Connection>): Instant {
     const { holder, coarse } = this.#parts;
     const { statistics, events } = holder;
-    statistics.returned += 1;
-    const isHeard = events.hears('returned');
-    if (!isTimed && !isHeard) return lentAt;
     const now = coarse.read();
     const heldMs = Math.max(0, coarse.wallMs - lentWallMs);
     statistics.hold.add(heldMs);
-    if (isHeard) events.emit('returned', { heldMs });
+    if (events.hears('returned')) events.emit('returned', { heldMs });
     return now;
   }
 }

@@ -26,14 +26,13 @@ export interface PoolStatistics {
   /** Of those that waited. */
   readonly wait: HistogramReport;
   readonly open: HistogramReport;
-  /** In whole ms of the wall clock; of loans that follow each other within a few ms, only a sample. */
+  /** In whole ms of the wall clock. */
   readonly hold: HistogramReport;
 }
 
 /** Counts what a pool does. What happens at every use is told directly; the rest is heard from the pool's own events. */
 export class Statistics {
   direct = 0;
-  returned = 0;
   readonly hold = new Histogram();
   readonly #wait = new Histogram();
   readonly #open = new Histogram();
@@ -78,16 +77,17 @@ export class Statistics {
 
   report(): PoolStatistics {
     const open = this.#open.report();
+    const hold = this.hold.report();
     return {
       gets: { direct: this.direct, ...this.#gets },
-      returned: this.returned,
+      returned: hold.count,
       opened: open.count,
       openFailed: this.#openFailed,
       closed: { ...this.#closed },
       leaksSuspected: this.#leaksSuspected,
       wait: this.#wait.report(),
       open,
-      hold: this.hold.report(),
+      hold,
     };
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { sleep, systemClock } from '../../lib/core/clock.ts';
+import { CoarseClock, sleep, systemClock } from '../../lib/core/clock.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 describe('elapsedMs is the larger advance of two clocks', () => {
@@ -144,5 +144,88 @@ describe('the fake clock', () => {
     expect(clock.elapsedMs(start)).toBe(0);
     clock.stepWall(2_000);
     expect(clock.elapsedMs(start)).toBe(1_500);
+  });
+});
+
+describe('coarse readings', () => {
+  const CROWD = 20;
+
+  /** A fake clock that counts looks, and lets a test end a turn of the event loop. */
+  const crowded = () => {
+    const clock = new FakeClock();
+    const looks = { count: 0 };
+    const turn = { end: (): void => undefined };
+    const coarse = new CoarseClock({
+      read: () => clock.read(),
+      wallMs: () => {
+        looks.count += 1;
+        return clock.wallMs();
+      },
+      afterTurn: (callback) => {
+        turn.end = callback;
+        return true;
+      },
+      elapsedMs: (since, until) => clock.elapsedMs(since, until),
+      setTimer: (ms, callback) => clock.setTimer(ms, callback),
+      setBackgroundTimer: (ms, callback) => clock.setBackgroundTimer(ms, callback),
+    });
+    return { clock, coarse, looks, turn };
+  };
+
+  test('are the same while the wall clock stands within a few ms, and new when it has moved on', () => {
+    const clock = new FakeClock();
+    const coarse = new CoarseClock(clock);
+    const first = coarse.read();
+    clock.advance(4);
+    expect(coarse.read()).toBe(first);
+    expect(coarse.wallMs).toBe(clock.wallMs());
+    clock.advance(1);
+    expect(coarse.read()).toEqual(clock.read());
+  });
+
+  test.each([
+    [
+      'a freeze in which the monotonic clock stands still',
+      (clock: FakeClock) => clock.freeze(60_000, { monotonicStops: true }),
+    ],
+    ['a wall clock that was set back', (clock: FakeClock) => clock.stepWall(-60_000)],
+  ])('are new after %s', (_, happen) => {
+    const clock = new FakeClock();
+    const coarse = new CoarseClock(clock);
+    coarse.read();
+    happen(clock);
+    expect(coarse.read()).toEqual(clock.read());
+  });
+
+  test('in a crowd nobody looks until the turn is over; then everybody does again', () => {
+    const { clock, coarse, looks, turn } = crowded();
+    for (let reads = 0; reads < CROWD; reads += 1) coarse.read();
+    const before = looks.count;
+    expect(before).toBeLessThan(CROWD);
+    clock.advance(1_000);
+    coarse.read();
+    expect(looks.count).toBe(before);
+    turn.end();
+    expect(coarse.read()).toEqual(clock.read());
+    expect(looks.count).toBe(before + 1);
+  });
+
+  test('without turns to tell apart everybody looks', () => {
+    const clock = new FakeClock();
+    const coarse = new CoarseClock(clock);
+    for (let reads = 0; reads < CROWD; reads += 1) coarse.read();
+    clock.advance(1_000);
+    expect(coarse.read()).toEqual(clock.read());
+  });
+
+  test('of the system know when a turn of the event loop is over', async () => {
+    let isOver = false;
+    systemClock.afterTurn?.(() => {
+      isOver = true;
+    });
+    await Promise.resolve();
+    expect(isOver).toBe(false);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(isOver).toBe(true);
   });
 });
