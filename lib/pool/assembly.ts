@@ -11,6 +11,7 @@ import type { LeasedConnection } from './leased-connection.ts';
 import { Minimum } from './minimum.ts';
 import { Renewer } from './renewer.ts';
 import { Roster } from './roster.ts';
+import { closeStep } from './steps.ts';
 import { Supply } from './supply.ts';
 import { Upkeep } from './upkeep.ts';
 import { Waiters } from './waiters.ts';
@@ -73,7 +74,7 @@ export const assemble = <Connection>(
       if (connection.place === 'idle') closer.lose(connection);
       // The borrower's statement fails now, rather than running on after somebody else was given the place.
       else if (connection.place === 'lent')
-        background.add(connection.driver.close(config.operationTimeoutMs));
+        background.add(closeStep(connection.driver, config.operationTimeoutMs));
     },
     yielded: (connection) => closer.close(connection, 'yielded'),
   });
@@ -93,7 +94,7 @@ export const assemble = <Connection>(
     },
     drop: (connection, reason) => closer.close(connection, reason),
   });
-  const upkeep = new Upkeep({ ...shared, closer, supply, background, isFrozenBetween, keepMinimum });
+  const upkeep = new Upkeep({ ...shared, closer, supply, background, isFrozenBetween, keepMinimum, serve });
   const stop = (): void => {
     for (const part of [renewer, chores, wakes, upkeep]) part.stop();
   };

@@ -4,6 +4,7 @@ import type { Holder } from './holder.ts';
 import type { LeasedConnection } from './leased-connection.ts';
 import type { CloseReason } from './pool-events.ts';
 import type { Roster } from './roster.ts';
+import { closeStep } from './steps.ts';
 
 /** Told of each connection that has gone, with the error that ended it if one did. */
 export type OnClosed<Connection> = (client: Connection, reason: CloseReason, error?: Error) => void;
@@ -40,7 +41,7 @@ export class Closer<Connection> {
   async #close(connection: LeasedConnection<Connection>, reason: CloseReason): Promise<void> {
     const { holder, roster, farewells, onClosed, onFree } = this.#parts;
     const { driver, lease } = connection;
-    const { endSeen, error } = await driver.close(holder.config.operationTimeoutMs);
+    const { endSeen, error } = await closeStep(driver, holder.config.operationTimeoutMs);
     roster.remove(connection);
     if (endSeen) farewells.release(lease, 'closed');
     else farewells.abandon(lease, 'unseen', driver.session);

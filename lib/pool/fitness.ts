@@ -63,6 +63,14 @@ export class Fitness {
     );
   }
 
+  /** The same for one that somebody has: at the earliest, should it come back now. What is over by then is closed without a timer. */
+  takenForMs({ lifetimeMs, openedAt, lease }: LeasedConnection<unknown>, now: Instant): number {
+    const { clock, config } = this.#holder;
+    const leftMs = lifetimeMs - clock.elapsedMs(openedAt, now);
+    const unusedMs = Math.min(config.idleTimeoutMs, IDLE_PART * lease.idleMs);
+    return leftMs > 0 ? Math.min(leftMs, unusedMs) : unusedMs;
+  }
+
   #isOld({ openedAt, lifetimeMs }: LeasedConnection<unknown>, now: Instant): boolean {
     return this.#holder.clock.elapsedMs(openedAt, now) >= lifetimeMs;
   }

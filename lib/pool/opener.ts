@@ -8,6 +8,7 @@ import { LIMITS } from '../core/limits.ts';
 import type { Driver, DriverConnection, OpenFailure, OpenResult, StatementGate } from '../driver/driver.ts';
 import type { Holder } from './holder.ts';
 import type { LeaseAnswer } from './lease-request.ts';
+import { openStep } from './steps.ts';
 
 export type Opened<Connection> =
   | { readonly kind: 'open'; readonly driver: DriverConnection<Connection> }
@@ -56,7 +57,7 @@ export const openUnder = async <Connection>(
   let last: Failed<Connection> | undefined;
   for (let refusals = 1; lease.remainingMs() > timeoutMs && isInTime(); refusals += 1) {
     const startedAt = clock.read();
-    const result = await driver.open({
+    const result = await openStep(driver, {
       label,
       idleMs: lease.idleMs,
       timeoutMs,

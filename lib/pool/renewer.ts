@@ -14,6 +14,7 @@ import type { Chores } from './chores.ts';
 import type { Holder } from './holder.ts';
 import type { LeasedConnection } from './leased-connection.ts';
 import type { Roster } from './roster.ts';
+import { checkStep } from './steps.ts';
 
 /** A failed renewal is tried again after 50 to 200 ms, beside the work. */
 const RETRY_MIN_MS = 50;
@@ -154,7 +155,7 @@ export class Renewer<Connection> {
     if (forgotten.length === 0) return new Map();
     const { config, settings, inForce, events } = this.#holder;
     const answers = await Promise.all(
-      forgotten.map(({ place, driver }) => place === 'lent' || driver.check(config.operationTimeoutMs)),
+      forgotten.map(({ place, driver }) => place === 'lent' || checkStep(driver, config.operationTimeoutMs)),
     );
     const isFit = ({ driver }: LeasedConnection<Connection>, at: number): boolean =>
       driver.isOpen && answers[at] === true;

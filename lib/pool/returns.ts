@@ -2,6 +2,7 @@ import type { Instant } from '../core/clock.ts';
 import type { Assembly } from './assembly.ts';
 import type { LeasedConnection } from './leased-connection.ts';
 import type { CloseReason } from './pool-events.ts';
+import { resetStep } from './steps.ts';
 
 export interface ReturnsHooks<Connection> {
   /** Between invocations what is idle may be given up. */
@@ -58,7 +59,7 @@ export class Returns<Connection> {
     const { driver, lease } = connection;
     roster.move(connection, 'busy');
     if (driver.isOpen && lease.loss === undefined && !driver.isClean) {
-      const { isFit, wasInTransaction } = await driver.reset(holder.config.operationTimeoutMs);
+      const { isFit, wasInTransaction } = await resetStep(driver, holder.config.operationTimeoutMs);
       if (wasInTransaction) holder.events.emit('transactionLeftOpen', { rolledBack: isFit });
       if (!isFit) {
         closer.close(connection, 'broken');

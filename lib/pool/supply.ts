@@ -14,6 +14,7 @@ import { openUnder } from './opener.ts';
 import type { CloseReason } from './pool-events.ts';
 import type { Renewer } from './renewer.ts';
 import type { Roster } from './roster.ts';
+import { checkStep } from './steps.ts';
 import type { Waiters } from './waiters.ts';
 import type { Wakes } from './wakes.ts';
 
@@ -40,6 +41,9 @@ export interface Hindrance {
   readonly step: string;
   readonly trouble: LeaseholdError | undefined;
 }
+
+/** Why a connection cannot be kept; `unasked`: it can, but nobody could ask it. */
+type Verdict = CloseReason | 'unasked' | undefined;
 
 /** Brings connections to those who wait: opens new ones under new leases, and asks about those whose protection has lapsed. */
 export class Supply<Connection> {
@@ -84,16 +88,16 @@ export class Supply<Connection> {
     await this.#mend(connection, false);
   }
 
-  /** The same for one that nobody has asked for; checked in any case. False: it was closed. */
-  examine(connection: LeasedConnection<Connection>): Promise<boolean> {
+  /** The same for one that nobody has asked for; checked in any case. Undefined: it has answered. */
+  examine(connection: LeasedConnection<Connection>): Promise<Verdict> {
     return this.#mend(connection, true);
   }
 
-  async #mend(connection: LeasedConnection<Connection>, isCheck: boolean): Promise<boolean> {
+  async #mend(connection: LeasedConnection<Connection>, isCheck: boolean): Promise<Verdict> {
     const { roster, chores } = this.#parts;
     roster.move(connection, 'busy');
     this.count += 1;
-    let unfit: CloseReason | undefined;
+    let unfit: Verdict;
     try {
       unfit = await this.#whyUnfit(connection, isCheck);
       // Nobody in the fleet gets anything before that is done; a borrower might keep the connection for long.
@@ -101,9 +105,13 @@ export class Supply<Connection> {
     } finally {
       this.count -= 1;
     }
-    if (unfit === undefined) this.#parts.ready(connection);
+    this.#judge(connection, unfit);
+    return unfit;
+  }
+
+  #judge(connection: LeasedConnection<Connection>, unfit: Verdict): void {
+    if (unfit === undefined || unfit === 'unasked') this.#parts.ready(connection);
     else this.#parts.drop(connection, unfit);
-    return unfit === undefined;
   }
 
   async #openOne(ask: AbortController): Promise<LeasedConnection<Connection> | undefined> {
@@ -174,24 +182,19 @@ export class Supply<Connection> {
     this.#parts.opened(connection);
     void renewer.renew(connection);
     if (!chores.isEmpty) await chores.work(connection.driver, connection.lease);
-    const unfit = await this.#whyUnfit(connection, false);
-    if (unfit === undefined) this.#parts.ready(connection);
-    else this.#parts.drop(connection, unfit);
+    this.#judge(connection, await this.#whyUnfit(connection, false));
   }
 
-  async #whyUnfit(
-    connection: LeasedConnection<Connection>,
-    isCheck: boolean,
-  ): Promise<CloseReason | undefined> {
+  async #whyUnfit(connection: LeasedConnection<Connection>, isCheck: boolean): Promise<Verdict> {
     const { holder, fitness } = this.#parts;
     const { clock, config } = holder;
     const { driver } = connection;
     const over = fitness.whyOver(connection, clock.read());
     if (over !== undefined) return over;
     // Only under protection: an answer would keep the session alive beyond what the registry counts on.
-    if (!(await this.#protect(connection))) return fitness.whyOver(connection, clock.read());
+    if (!(await this.#protect(connection))) return fitness.whyOver(connection, clock.read()) ?? 'unasked';
     if (!isCheck && !fitness.needsCheck(connection, clock.read())) return undefined;
-    if (!(await driver.check(config.operationTimeoutMs))) return 'broken';
+    if (!(await checkStep(driver, config.operationTimeoutMs))) return 'broken';
     connection.answeredAt = clock.read();
     return undefined;
   }

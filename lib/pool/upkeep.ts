@@ -20,6 +20,8 @@ export interface UpkeepParts<Connection> {
   readonly isFrozenBetween: boolean;
   /** Opens what is missing to the minimum, if that may be. */
   keepMinimum(): void;
+  /** Who waits may be sent for anew. */
+  serve(): void;
 }
 
 /** Timers are not set for less than this, in ms: what is due sooner can wait so long. */
@@ -67,9 +69,10 @@ export class Upkeep<Connection> {
     const { holder, roster, fitness, isFrozenBetween } = this.#parts;
     const now = holder.clock.read();
     const mayGo = roster.open > holder.config.min;
-    const dueMs = [...roster.at('idle'), ...roster.at('lent')].map((connection) =>
-      fitness.idleForMs(connection, mayGo, now),
-    );
+    const dueMs = [
+      ...roster.at('idle').map((connection) => fitness.idleForMs(connection, mayGo, now)),
+      ...[...roster.at('lent'), ...roster.at('busy')].map((it) => fitness.takenForMs(it, now)),
+    ];
     if (dueMs.length === 0 && holder.config.min === 0) return undefined;
     if (!isFrozenBetween) dueMs.push(this.#roundInMs);
     return holder.clock.setBackgroundTimer(Math.max(SOONEST_MS, Math.min(...dueMs)), () => this.#onTimer());
@@ -98,16 +101,14 @@ export class Upkeep<Connection> {
   get #roundInMs(): number {
     const { clock, config } = this.#parts.holder;
     const intervalMs = config.healthCheckIntervalMs;
-    return intervalMs === 0 || this.#isInRound
-      ? Number.POSITIVE_INFINITY
-      : intervalMs - clock.elapsedMs(this.#roundAt);
+    return intervalMs === 0 ? Number.POSITIVE_INFINITY : intervalMs - clock.elapsedMs(this.#roundAt);
   }
 
   #startRound(): void {
     const { holder, roster, background } = this.#parts;
     this.#roundAt = holder.clock.read();
     // What is protected for nobody's use would be kept from those who wait.
-    if (holder.pressure || roster.count('idle') === 0) return;
+    if (this.#isInRound || holder.pressure || roster.count('idle') === 0) return;
     this.#isInRound = true;
     const round = this.#round(roster.at('idle')).finally(() => {
       this.#isInRound = false;
@@ -117,13 +118,17 @@ export class Upkeep<Connection> {
 
   /** One renewal for all, then each is asked; and what nobody has taken meanwhile is anybody's again who needs a place. */
   async #round(idle: readonly LeasedConnection<Connection>[]): Promise<void> {
-    const { holder, renewer, supply, isFrozenBetween } = this.#parts;
+    const { holder, renewer, supply, isFrozenBetween, serve, keepMinimum } = this.#parts;
     renewer.renewAll(idle);
-    const answers = await Promise.all(idle.map((connection) => supply.examine(connection)));
-    const healthy = answers.filter((isFit) => isFit).length;
-    holder.events.emit('healthChecked', { healthy, closed: idle.length - healthy });
+    const verdicts = await Promise.all(
+      idle.map((connection) => supply.examine(connection).finally(() => serve())),
+    );
+    const healthy = verdicts.filter((verdict) => verdict === undefined).length;
+    const unasked = verdicts.filter((verdict) => verdict === 'unasked').length;
+    holder.events.emit('healthChecked', { healthy, closed: idle.length - healthy - unasked });
     // In an invocation it is about to be used.
     if (isFrozenBetween) return;
+    keepMinimum();
     const isUnused = ({ place, lease }: LeasedConnection<Connection>): boolean =>
       place === 'idle' && lease.remainingMs() > 0;
     await renewer.park(idle.filter(isUnused));

@@ -1,4 +1,4 @@
-import type { Clock } from '../../lib/core/clock.ts';
+import type { Clock, Instant } from '../../lib/core/clock.ts';
 import type {
   ConnectionEnd,
   Driver,
@@ -20,8 +20,22 @@ export type OpenStep =
   | { readonly how: 'slow'; readonly ms: number }
   | { readonly how: 'never' };
 
+/**
+ * How every call of a step goes: at once and well; answered with no at once; well, after a part of its bound; not before its
+ * bound, and then as the port says; or with an exception, which the port forbids.
+ */
+export type StepMode = 'ok' | 'error' | 'slow' | 'never' | 'throws';
+export type StepName = 'open' | 'check' | 'reset' | 'close';
+
+/** The part of its bound that a slow step takes. */
+const SLOW_PART = 0.6;
+
 export interface FakeClient {
   readonly label: string;
+  /** A transaction is open. */
+  readonly isInTransaction: boolean;
+  /** The server still has this session, whatever the client knows. */
+  readonly isAlive: boolean;
   /** A statement: passes the gate like any other, then runs at the server, or fails if the session is gone. */
   run(statement: string): Promise<string>;
   begin(): void;
@@ -35,6 +49,11 @@ export class FakeDatabase {
   readonly capacity: number;
   readonly statements: string[] = [];
   readonly opens: string[] = [];
+  readonly steps: Record<StepName, StepMode> = { open: 'ok', check: 'ok', reset: 'ok', close: 'ok' };
+  /** Overrides `steps.check` for single sessions. */
+  checkBy: ((label: string) => StepMode) | undefined;
+  /** The server ends an idle session after its time, and the client does not hear of it. */
+  endsIdle = false;
   readonly checks: string[] = [];
   peak = 0;
   refused = 0;
@@ -72,8 +91,40 @@ export class FakeDatabase {
     this.#backends.get(label)?.ended({ endSeen: seen, error: new Error('terminated by the server') });
   }
 
+  /** The server ends a session, and the client does not hear of it. */
+  killSilently(label: string): void {
+    this.forget(label);
+  }
+
   forget(label: string): void {
     this.#backends.delete(label);
+  }
+
+  has(session: FakeConnection): boolean {
+    return this.#backends.get(session.label) === session;
+  }
+
+  /** Goes through a step as `mode` says; true: well. */
+  async goThrough(mode: StepMode, timeoutMs: number): Promise<boolean> {
+    if (mode === 'throws') throw new Error('the driver fails');
+    if (mode === 'slow') await this.#sleep(SLOW_PART * timeoutMs);
+    if (mode === 'never') await this.#sleep(timeoutMs);
+    return mode === 'ok' || mode === 'slow';
+  }
+
+  /** It is not read from any more: the server ends it at its idle timeout. */
+  linger(session: FakeConnection): void {
+    this.#clock.setBackgroundTimer(session.idleMs, () => {
+      if (this.has(session)) this.forget(session.label);
+    });
+  }
+
+  read(): Instant {
+    return this.#clock.read();
+  }
+
+  elapsedMs(since: Instant): number {
+    return this.#clock.elapsedMs(since);
   }
 
   sessionsOf(targets: readonly SessionTarget[]): (FakeConnection | undefined)[] {
@@ -108,19 +159,30 @@ export class FakeDatabase {
       return { kind: 'unknown', failure: 'timeout', error: new Error('timeout') };
     }
     if (step?.how === 'slow') await this.#sleep(step.ms);
+    if (step === undefined && !(await this.goThrough(this.steps.open, request.timeoutMs)))
+      return this.#failedOpen(request);
     const connection = this.#admit(request);
     if (connection === undefined)
       return { kind: 'refused', failure: 'refused', error: new Error('too many') };
     return { kind: 'open', connection };
   }
 
-  #admit({ label, gate }: OpenRequest): FakeConnection | undefined {
+  /** One that gets no answer in time leaves a backend behind that appears too late. */
+  #failedOpen(request: OpenRequest): OpenResult<FakeClient> {
+    const error = new Error('no connection');
+    if (this.steps.open === 'error') return { kind: 'refused', failure: 'unreachable', error };
+    const late = this.#admit(request);
+    if (late !== undefined) this.linger(late);
+    return { kind: 'unknown', failure: 'timeout', error };
+  }
+
+  #admit({ label, gate, idleMs }: OpenRequest): FakeConnection | undefined {
     if (this.#backends.size >= this.capacity) {
       this.refused += 1;
       return undefined;
     }
     this.#pid += 1;
-    const connection = new FakeConnection(this, label, `s1.${this.#pid}.1`, gate);
+    const connection = new FakeConnection(this, label, `s1.${this.#pid}.1`, { gate, idleMs });
     this.#backends.set(label, connection);
     this.peak = Math.max(this.peak, this.#backends.size);
     return connection;
@@ -136,20 +198,37 @@ class FakeConnection implements DriverConnection<FakeClient> {
   readonly label: string;
   readonly session: string;
   readonly client: FakeClient;
+  readonly idleMs: number;
   isClean = true;
   readonly #database: FakeDatabase;
   readonly #listeners: ((end: ConnectionEnd) => void)[] = [];
   #end: ConnectionEnd | undefined;
+  #activeAt: Instant;
 
-  constructor(database: FakeDatabase, label: string, session: string, gate: StatementGate) {
+  constructor(
+    database: FakeDatabase,
+    label: string,
+    session: string,
+    { gate, idleMs }: { readonly gate: StatementGate; readonly idleMs: number },
+  ) {
     this.#database = database;
+    this.idleMs = idleMs;
+    this.#activeAt = database.read();
+    const lives = (): boolean => this.#lives();
+    const isClean = (): boolean => this.isClean;
     this.label = label;
     this.session = session;
     this.client = {
       label,
+      get isInTransaction() {
+        return !isClean();
+      },
+      get isAlive() {
+        return lives();
+      },
       run: async (statement) => {
         await gate();
-        if (this.#end !== undefined) throw new Error('Connection terminated');
+        if (!this.#answers()) throw new Error('Connection terminated');
         database.statements.push(`${label}: ${statement}`);
         return statement;
       },
@@ -169,28 +248,57 @@ class FakeConnection implements DriverConnection<FakeClient> {
   }
 
   ended(end: ConnectionEnd): void {
+    if (this.#database.has(this)) this.#database.forget(this.label);
+    this.#over(end);
+  }
+
+  #over(end: ConnectionEnd): void {
     if (this.#end !== undefined) return;
     this.#end = end;
-    this.#database.forget(this.label);
     for (const listener of this.#listeners) listener(end);
   }
 
-  async check(): Promise<boolean> {
-    this.#database.checks.push(this.label);
-    return this.#database.checkAnswers && this.isOpen;
+  async check(timeoutMs: number): Promise<boolean> {
+    const { checks, checkAnswers, checkBy, steps } = this.#database;
+    checks.push(this.label);
+    const goesWell = await this.#database.goThrough(checkBy?.(this.label) ?? steps.check, timeoutMs);
+    return goesWell && checkAnswers && this.#answers();
   }
 
   keepAlive(): void {}
 
-  async reset(): Promise<ResetResult> {
+  async reset(timeoutMs: number): Promise<ResetResult> {
+    const { resetWorks, steps } = this.#database;
     const wasInTransaction = !this.isClean;
-    this.isClean = this.#database.resetWorks;
-    return { isFit: this.#database.resetWorks, wasInTransaction };
+    const goesWell = await this.#database.goThrough(steps.reset, timeoutMs);
+    const isFit = goesWell && resetWorks && this.#answers();
+    this.isClean = isFit;
+    return { isFit, wasInTransaction };
   }
 
-  async close(): Promise<ConnectionEnd> {
-    this.ended({ endSeen: this.#database.endIsSeen });
+  /** Where the goodbye is not heard the session stays at the server until its idle timeout. */
+  async close(timeoutMs: number): Promise<ConnectionEnd> {
+    const { endIsSeen, steps } = this.#database;
+    if (this.#end === undefined) {
+      if (await this.#database.goThrough(steps.close, timeoutMs)) this.ended({ endSeen: endIsSeen });
+      else if (this.#end === undefined) this.#database.linger(this);
+    }
+    this.#over({ endSeen: false });
     return this.#end ?? { endSeen: false };
+  }
+
+  #lives(): boolean {
+    const { endsIdle } = this.#database;
+    if (endsIdle && this.#database.has(this) && this.#database.elapsedMs(this.#activeAt) >= this.idleMs)
+      this.#database.forget(this.label);
+    return this.#database.has(this);
+  }
+
+  /** A round trip. */
+  #answers(): boolean {
+    if (this.#end !== undefined || !this.#lives()) return false;
+    this.#activeAt = this.#database.read();
+    return true;
   }
 
   async end(targets: readonly SessionTarget[]): Promise<readonly EndOutcome[]> {
