@@ -60,7 +60,9 @@ export class Dispatch<Connection> {
     while (waiters.length > supply.count && this.#sendForOne());
     while (minimum.missing > roster.opening && this.#openOne());
     minimum.note();
-    supply.callOff(supply.count - waiters.length - minimum.missing);
+    // What is being mended serves those who wait, and nothing of the minimum's.
+    const mending = supply.count - roster.opening;
+    supply.callOff(roster.opening - Math.max(minimum.missing, waiters.length - mending));
     if (roster.size === 0) this.#onEmpty?.();
   }
 
@@ -114,7 +116,10 @@ export class Dispatch<Connection> {
       await atMost(clock, timeoutMs, emptied);
     }
     for (const connection of roster.at('lent')) closer.close(connection, 'closed');
-    await background.settled(config.operationTimeoutMs + FAREWELL_MS);
+    // What is still being opened or made fit is closed after it.
+    const isInStep = roster.opening + roster.count('busy') > 0;
+    const stepMs = isInStep ? Math.max(config.operationTimeoutMs, config.connectTimeoutMs) : 0;
+    await background.settled(stepMs + config.operationTimeoutMs + FAREWELL_MS);
     stop();
   }
 

@@ -25,7 +25,7 @@ export class Returns<Connection> {
 
   /** Undefined where all is done: nothing was left open, nobody waits, and nothing is to be done with it. */
   giveBack(connection: LeasedConnection<Connection>): Promise<void> | undefined {
-    const { fitness } = this.#parts;
+    const { fitness, background } = this.#parts;
     const now = this.#note(connection);
     // Closing has not waited for this borrower.
     if (connection.place !== 'lent') return undefined;
@@ -35,8 +35,12 @@ export class Returns<Connection> {
       this.#isAsked(connection) ||
       !connection.driver.isClean ||
       fitness.whyOver(connection, now) !== undefined
-    )
-      return this.#takeIn(connection, now);
+    ) {
+      const taken = this.#takeIn(connection, now);
+      // Whoever closes, or ends an invocation, sees it through.
+      background.add(taken);
+      return taken;
+    }
     this.#hooks.rest(connection);
     return undefined;
   }

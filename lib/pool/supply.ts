@@ -115,7 +115,7 @@ export class Supply<Connection> {
   }
 
   async #openOne(ask: AbortController): Promise<LeasedConnection<Connection> | undefined> {
-    const { holder, driver, waiters, chores, farewells, wakes } = this.#parts;
+    const { holder, driver, waiters, minimum, chores, farewells, wakes } = this.#parts;
     const { clock, events } = holder;
     const since = clock.read();
     const patience = this.#patience(ask.signal);
@@ -143,6 +143,7 @@ export class Supply<Connection> {
       const error = opened.error ?? tooSlow(holder.config.connectTimeoutMs);
       if (!holder.config.retryConnects) {
         waiters.rejectFirst(error);
+        minimum.fail(error);
         return undefined;
       }
       if (!error.retryable) throw error;

@@ -36,6 +36,7 @@ export class Upkeep<Connection> {
   #timer: Timer | undefined;
   #roundAt: Instant;
   #isInRound = false;
+  #isOver = false;
 
   constructor(parts: UpkeepParts<Connection>) {
     this.#parts = parts;
@@ -44,16 +45,22 @@ export class Upkeep<Connection> {
 
   /** A connection has become idle: it will be seen to in time. */
   watch(): void {
-    this.#timer ??= this.#startTimer();
+    if (!this.#isOver) this.#timer ??= this.#startTimer();
   }
 
   /** A connection has been opened: its life may end before whatever was due next. */
   watchAnew(): void {
-    this.stop();
+    this.#cancel();
     this.watch();
   }
 
+  /** For good: what is opened late is not watched. */
   stop(): void {
+    this.#isOver = true;
+    this.#cancel();
+  }
+
+  #cancel(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
   }
