@@ -6,6 +6,7 @@ import type { FakeClient } from '../support/fake-database.ts';
 import { PoolWorld } from '../support/pool-world.ts';
 
 const OPERATION_MS = 3_000;
+const FAREWELL_MS = 1_000;
 
 type Prepare = (world: PoolWorld, pool: Pool<FakeClient>) => Promise<unknown>;
 
@@ -119,7 +120,7 @@ describe('closing', () => {
       const others = world.database.labels.length;
       const since = world.clock.read();
       await world.until(pool.close({ timeoutMs }));
-      expect(world.clock.elapsedMs(since)).toBeLessThanOrEqual(timeoutMs + 2 * OPERATION_MS);
+      expect(world.clock.elapsedMs(since)).toBeLessThanOrEqual(timeoutMs + 2 * OPERATION_MS + FAREWELL_MS);
       await world.clock.flush();
       expect(pool.status()).toMatchObject({ idle: 0, lent: 0, busy: 0, opening: 0, closing: 0, waiting: 0 });
       const report = await world.registry.inspect('orders', 10);
@@ -196,7 +197,7 @@ describe('closing', () => {
     };
     const since = world.clock.read();
     await world.until(pool.close());
-    expect(world.clock.elapsedMs(since)).toBeLessThanOrEqual(5_000 + 2 * OPERATION_MS);
+    expect(world.clock.elapsedMs(since)).toBeLessThanOrEqual(5_000 + OPERATION_MS + FAREWELL_MS);
     expect(world.database.labels).toEqual([]);
     expect(world.clock.pending.foreground).toBe(0);
     world.interfere = interfere;
