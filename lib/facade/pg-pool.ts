@@ -27,6 +27,7 @@ interface RawPool extends EventEmitter {
   ended: boolean;
   log(...messages: unknown[]): void;
   Promise: PromiseConstructor;
+  Client: unknown;
 }
 
 type RawPoolClass = new (config: object) => RawPool;
@@ -61,6 +62,8 @@ const leasedPoolClass = (module: PgPoolModule): LeasedPoolClass => {
       super(config);
       this.#lending = new PgLending(parsed, config as PgHooks, new PgEvents(this, (text) => this.log(text)));
       this.options['max'] = this.leases.config.max;
+      // Who finds it opens connections beside the pool (Kysely, to cancel a statement); nobody has leased those.
+      this.Client = undefined;
     }
 
     get leases(): Pool<pg.Client> {
