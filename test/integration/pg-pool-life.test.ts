@@ -325,6 +325,20 @@ describe('a wrong configuration', () => {
     expect(problems).toHaveLength(right.length);
   });
 
+  it('of the environment is told by the variable, which overrules what pg does by itself', () => {
+    const lease = { registry: memoryRegistry(), resource: 'orders' };
+    const env = { LEASEHOLD_CAPACITY: 'many', LEASEHOLD_IDLE_TIMEOUT_MS: '1500' };
+    expect(problemsOf({ lease: { ...lease, env } })).toEqual([
+      expect.stringMatching(/^LEASEHOLD_CAPACITY: "many"/),
+    ]);
+    const right = { ...lease, env: { ...env, LEASEHOLD_CAPACITY: '4' } };
+    expect(leasedPgPool(pg, { lease: right }).leases.config).toMatchObject({
+      ...{ capacity: 4, idleTimeoutMs: 1_500, maxLifetimeMs: 0, retryConnects: false },
+    });
+    const { config } = leasedPgPool(pg, { idleTimeoutMillis: 0, lease: right }).leases;
+    expect(config.idleTimeoutMs).toBeGreaterThan(config.idleMs);
+  });
+
   it('names the lease that is missing, and a module that is none', () => {
     expect(problemsOf({ connectionString: 'postgresql://localhost/orders' })).toEqual([
       expect.stringMatching(/^lease: is missing/),

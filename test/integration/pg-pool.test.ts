@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { isNativeError } from 'node:util/types';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import pg from 'pg';
+import pg, * as pgNamespace from 'pg';
 import Cursor from 'pg-cursor';
 import QueryStream from 'pg-query-stream';
 import { type LeasedPgPool, leasedPgPool } from '../../lib/facade/pg-pool.ts';
@@ -51,6 +51,15 @@ describe('what it is', () => {
     const pool: pg.Pool = await pools.pool();
     expect(pool).toBeInstanceOf(pg.Pool);
     expect(pool.constructor.name).toBe('LeasedPool');
+  });
+
+  it('takes the module however it was imported', async () => {
+    const pool: pg.Pool = leasedPgPool(pgNamespace, {
+      connectionString: pools.role.url,
+      lease: { resource: 'orders', capacity: 2, registry: memoryRegistry() },
+    });
+    expect(pool).toBeInstanceOf(pgNamespace.Pool);
+    await pool.end();
   });
 
   it('lends instances of the user’s own pg.Client, or of the class that the options name', async () => {
