@@ -10,7 +10,7 @@ import {
   parsePgPool,
 } from './pg-pool-config.ts';
 import { AFTER_END, pgErrorOf } from './pg-pool-error.ts';
-import { runStatement } from './pg-statement.ts';
+import { runStatement, untilFree } from './pg-statement.ts';
 
 export type { LeasedPgPoolConfig, LeaseOptions, PgPoolModule } from './pg-pool-config.ts';
 
@@ -124,6 +124,7 @@ const leasedPoolClass = (module: PgPoolModule): LeasedPoolClass => {
         return await runStatement(client, statement, values);
       } catch (error) {
         failure = error;
+        await untilFree(client, error);
         throw error;
       } finally {
         this.#lending.giveBack(client, failure);

@@ -45,6 +45,26 @@ const submitted = (client: QueryClient, statement: Submittable, values: unknown)
     client.query(statement, values, typeof own === 'function' ? undefined : settle(resolve, reject));
   });
 
+/** The signs that nothing of a statement is to come any more. */
+const ENDS = ['drain', 'error', 'end'] as const;
+
+/**
+ * The server's error is what a statement fails with, but its client is free only after the server's next word, at once or one
+ * round trip later. Given back before, it would look busy, and whoever asks then would have another one opened.
+ */
+export const untilFree = (client: pg.PoolClient, error: unknown): Promise<void> | undefined => {
+  const isServers = typeof Reflect.get(Object(error), 'severity') === 'string';
+  const isFree = Reflect.get(client, 'readyForQuery') !== false;
+  if (!isServers || isFree || Reflect.get(client, '_queryable') === false) return undefined;
+  return new Promise((resolve) => {
+    const free = (): void => {
+      for (const event of ENDS) client.off(event, free);
+      resolve();
+    };
+    for (const event of ENDS) client.on(event, free);
+  });
+};
+
 const settle =
   (resolve: (result: unknown) => void, reject: (error: unknown) => void): Callback =>
   (error, result) => {

@@ -108,7 +108,7 @@ describe('query', () => {
     const pool = await pools.pool();
     const { rows } = await (ask(pool) as Promise<pg.QueryResult>);
     expect(rows).toEqual([{ it: 'a' }]);
-    expect(pool).toMatchObject({ totalCount: 1, idleCount: 1 });
+    expect([pool.totalCount, pool.idleCount]).toEqual([1, 1]);
   });
 
   it.each([
@@ -139,11 +139,25 @@ describe('query', () => {
     expect(error).toMatchObject({ code: '42703' });
     expect(error).toBeInstanceOf(pg.DatabaseError);
     expect(await errorOf(pool.query(null as never))).toBeInstanceOf(TypeError);
-    expect(pool).toMatchObject({ totalCount: 1, idleCount: 1 });
+    expect([pool.totalCount, pool.idleCount]).toEqual([1, 1]);
     expect(events).toEqual([
       ['release', error, expect.any(pg.Client)],
       ['release', expect.any(TypeError), expect.any(pg.Client)],
     ]);
+  });
+
+  it('has one connection for one caller, also after errors', async () => {
+    const pool = await pools.pool();
+    for (let errors = 0; errors < 10; errors += 1)
+      await errorOf(pool.query('SELECT $1::text || no_such_column', ['a']));
+    expect([pool.totalCount, pool.idleCount]).toEqual([1, 1]);
+  });
+
+  it('rejects in time where the client’s own query_timeout is over', async () => {
+    const pool = await pools.pool({ query_timeout: 50 });
+    const error = await errorOf(pool.query('SELECT pg_sleep(1)'));
+    expect(error.message).toBe('Query read timeout');
+    expect(await pools.report()).toMatchObject({ held: 1 });
   });
 
   it('closes the connection that has ended under it, and goes on with another', async () => {
@@ -266,7 +280,7 @@ describe('connect', () => {
   });
 
   it('waits no longer than connectionTimeoutMillis', async () => {
-    const pool = await pools.pool({ max: 1, connectionTimeoutMillis: 60 });
+    const pool = await pools.pool({ max: 1, connectionTimeoutMillis: 500 });
     const client = await pool.connect();
     const error = await errorOf(pool.connect());
     expect(error.message).toMatch(/^timeout exceeded when trying to connect/);
@@ -277,7 +291,7 @@ describe('connect', () => {
   });
 
   it('without connectionTimeoutMillis is bounded by acquireTimeoutMs only if the lease names it', async () => {
-    const bounded = await pools.pool({ max: 1 }, { acquireTimeoutMs: 50 });
+    const bounded = await pools.pool({ max: 1 }, { acquireTimeoutMs: 500 });
     const client = await bounded.connect();
     expect((await errorOf(bounded.connect())).message).toMatch(/^timeout exceeded/);
     client.release();
