@@ -77,6 +77,10 @@ export const isLeaseholdError = (value: unknown): value is LeaseholdError =>
   value instanceof LeaseholdError ||
   (value instanceof Error && value.name === 'LeaseholdError' && 'code' in value);
 
+/** Also one of another realm: jest runs tests in a context of their own, and Node's errors are not of it. */
+const isError = (value: unknown): value is Error =>
+  value instanceof Error || Object.prototype.toString.call(value) === '[object Error]';
+
 /** Up to the LAST at sign: a password may have slashes and at signs in it, encoded or not. */
 const CREDENTIALS_IN_URL = /\/\/[^\s"'<>]*@/g;
 
@@ -89,7 +93,7 @@ export const redact = (text: string): string => text.replace(CREDENTIALS_IN_URL,
  */
 export const withoutSecrets = (cause: unknown): Error => {
   if (cause instanceof LeaseholdError) return cause;
-  const source = cause instanceof Error ? cause : new Error(String(cause));
+  const source = isError(cause) ? cause : new Error(String(cause));
   const copy: Error & { code?: string } = new Error(redact(source.message));
   copy.name = source.name;
   copy.stack = redact(source.stack ?? '');

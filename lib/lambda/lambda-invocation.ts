@@ -33,6 +33,16 @@ export type InvocationPool<Connection> = Pick<
   'use' | 'acquire' | 'status' | 'statistics' | 'events' | 'isExclusive' | 'beginInvocation'
 >;
 
+/** A pool, or a facade in front of one (`leasedPgPool`). */
+export type PoolOrFacade<Connection> =
+  | InvocationPool<Connection>
+  | { readonly leases: InvocationPool<Connection> };
+
+const poolOf = <Connection>(given: PoolOrFacade<Connection>): InvocationPool<Connection> =>
+  'leases' in Object(given)
+    ? (given as { leases: InvocationPool<Connection> }).leases
+    : (given as InvocationPool<Connection>);
+
 /** A pool as one invocation may use it: bounded by the time that the invocation has left, and of no use after its end. */
 export type LeaseHandle<Connection> = Pick<Pool<Connection>, 'use' | 'acquire'>;
 
@@ -125,10 +135,11 @@ export class Wrapper<Connection> {
 
   /** `own`: further options of the wrapper, by name, each with what is wrong with it. */
   constructor(
-    pool: InvocationPool<Connection>,
+    given: PoolOrFacade<Connection>,
     options: InvocationOptions,
     own: Readonly<Record<string, string | undefined>> = {},
   ) {
+    const pool = poolOf(given);
     const problems = [...poolProblems(pool), ...optionProblems(options, Object.keys(own))];
     for (const [name, problem] of Object.entries(own)) if (problem) problems.push(`${name}: ${problem}`);
     if (problems.length > 0) throw configError(problems);
@@ -160,7 +171,7 @@ const openInvocations = (pool: object): Set<LambdaInvocation<unknown>> => {
 const poolProblems = (pool: unknown): string[] =>
   typeof Reflect.get(Object(pool), 'beginInvocation') === 'function'
     ? []
-    : ['pool: is missing or is none; it is createPool({ … })'];
+    : ['pool: is missing or is none; it is createPool({ … }), or leasedPgPool(pg, { … })'];
 
 const optionProblems = (options: InvocationOptions, others: readonly string[]): string[] => {
   const { reserveMs = DEFAULT_RESERVE_MS, metrics } = options;

@@ -2,9 +2,9 @@ import { enterDeadline } from '../pool/invocation.ts';
 import {
   type InvocationContext,
   type InvocationOptions,
-  type InvocationPool,
   type LambdaInvocation,
   type LeaseHandle,
+  type PoolOrFacade,
   Wrapper,
 } from './lambda-invocation.ts';
 
@@ -13,6 +13,7 @@ export type {
   InvocationOptions,
   InvocationPool,
   LeaseHandle,
+  PoolOrFacade,
 } from './lambda-invocation.ts';
 export { type MetricsSink, type PoolMetrics, poolMetrics } from './metrics.ts';
 
@@ -67,7 +68,7 @@ export interface LeaseholdOptions<Key extends string> extends InvocationOptions 
  * @throws LeaseholdError CONFIG_INVALID with every problem of the options.
  */
 export const leasehold = <Connection, const Key extends string = 'db'>(
-  pool: InvocationPool<Connection>,
+  pool: PoolOrFacade<Connection>,
   options: LeaseholdOptions<Key> = {},
 ): LeaseholdMiddleware<Connection, Key> => {
   const { key = 'db' } = options;

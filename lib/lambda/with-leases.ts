@@ -2,7 +2,7 @@ import { runWithDeadline } from '../pool/invocation.ts';
 import {
   type InvocationContext,
   type InvocationOptions,
-  type InvocationPool,
+  type PoolOrFacade,
   Wrapper,
 } from './lambda-invocation.ts';
 
@@ -11,6 +11,7 @@ export type {
   InvocationOptions,
   InvocationPool,
   LeaseHandle,
+  PoolOrFacade,
 } from './lambda-invocation.ts';
 export { type MetricsSink, type PoolMetrics, poolMetrics } from './metrics.ts';
 
@@ -22,7 +23,7 @@ export { type MetricsSink, type PoolMetrics, poolMetrics } from './metrics.ts';
  * @throws LeaseholdError CONFIG_INVALID with every problem of the options; the handler's own errors pass through unchanged.
  */
 export const withLeases = <Event, Context extends InvocationContext, Result>(
-  pool: InvocationPool<unknown>,
+  pool: PoolOrFacade<unknown>,
   handler: (event: Event, context: Context) => Result | Promise<Result>,
   options: InvocationOptions = {},
 ): ((event: Event, context: Context) => Promise<Result>) => {

@@ -6,8 +6,16 @@ import type { CloseReason } from './pool-events.ts';
 import type { Roster } from './roster.ts';
 import { closeStep } from './steps.ts';
 
-/** Told of each connection that has gone, with the error that ended it if one did. */
-export type OnClosed<Connection> = (client: Connection, reason: CloseReason, error?: Error) => void;
+/**
+ * Told of each connection that has gone, with the error that ended it if one did. `wasProtected`: nobody in the fleet could
+ * have ended it.
+ */
+export type OnClosed<Connection> = (
+  client: Connection,
+  reason: CloseReason,
+  error: Error | undefined,
+  wasProtected: boolean,
+) => void;
 
 export interface CloserParts<Connection> {
   readonly holder: Holder;
@@ -41,12 +49,13 @@ export class Closer<Connection> {
   async #close(connection: LeasedConnection<Connection>, reason: CloseReason): Promise<void> {
     const { holder, roster, farewells, onClosed, onFree } = this.#parts;
     const { driver, lease } = connection;
+    const wasProtected = lease.remainingMs() > 0;
     const { endSeen, error } = await closeStep(driver, holder.config.operationTimeoutMs);
     roster.remove(connection);
     if (endSeen) farewells.release(lease, 'closed');
     else farewells.abandon(lease, 'unseen', driver.session);
     holder.events.emit('connectionClosed', { reason, endSeen });
-    onClosed?.(driver.client, reason, error);
+    onClosed?.(driver.client, reason, error, wasProtected);
     onFree();
   }
 }

@@ -83,6 +83,8 @@ describe('the tables in the docs are the tables in the code:', () => {
   });
 });
 
-test('the example in the README is the one that is compiled', () => {
-  expect(read('README.md')).toContain(`\`\`\`ts\n${read('docs/example.ts')}\`\`\``);
+test('the examples in the README are those that are compiled', () => {
+  const [, facade = ''] = read('docs/example-pg-pool.ts').split(/^(?=\/\/ was: )/m);
+  for (const example of [read('docs/example.ts'), facade])
+    expect(read('README.md')).toContain(`\`\`\`ts\n${example}\`\`\``);
 });
