@@ -36,6 +36,7 @@ export class Dispatch<Connection> {
       isClosing: () => this.#isClosing,
       rest: (connection) => this.#rest(connection),
       ready: (connection) => this.#ready(connection),
+      serve: () => this.serve(),
     });
   }
 
@@ -57,7 +58,7 @@ export class Dispatch<Connection> {
       if (idle === undefined || !fitness.isWarm(idle, now)) break;
       waiters.offer(this.#lend(idle, now));
     }
-    while (waiters.length > supply.count && this.#sendForOne());
+    while (waiters.length > supply.count + this.returns.count && this.#sendForOne());
     while (minimum.missing > roster.opening && this.#openOne());
     minimum.note();
     // What is being mended serves those who wait, and nothing of the minimum's.
@@ -161,11 +162,14 @@ export class Dispatch<Connection> {
   #ready(connection: LeasedConnection<Connection>): void {
     const { coarse, fitness, closer, waiters } = this.parts;
     const now = coarse.read();
-    const over = fitness.whyOver(connection, now);
-    if (over !== undefined) closer.close(connection, over);
-    else if (this.#isClosing) closer.close(connection, 'closed');
-    else if (connection.lease.isWanted) closer.close(connection, 'yielded');
-    else if (waiters.length > 0 && connection.lease.isUsable(this.holder.config.dangerMarginMs, now))
+    const over =
+      fitness.whyOver(connection, now) ??
+      (this.#isClosing ? 'closed' : connection.lease.isWanted ? 'yielded' : undefined);
+    if (over !== undefined) {
+      closer.close(connection, over);
+      // Whoever counted on it is sent for while it closes.
+      this.serve();
+    } else if (waiters.length > 0 && connection.lease.isUsable(this.holder.config.dangerMarginMs, now))
       // It was used, opened or checked just now: whoever waits gets it as it is.
       waiters.offer(this.#lend(connection, now));
     else this.#keep(connection, now);

@@ -11,10 +11,14 @@ export interface ReturnsHooks<Connection> {
   /** Nobody wants it: it is kept as it is. */
   rest(connection: LeasedConnection<Connection>): void;
   ready(connection: LeasedConnection<Connection>): void;
+  /** Whoever counted on a connection that goes is sent for anew. */
+  serve(): void;
 }
 
 /** What happens to a connection that comes back from its borrower. */
 export class Returns<Connection> {
+  /** Connections that can be had, or are found unfit, within a round trip: nobody is sent for in their place. */
+  count = 0;
   readonly #parts: Assembly<Connection>;
   readonly #hooks: ReturnsHooks<Connection>;
 
@@ -63,10 +67,12 @@ export class Returns<Connection> {
     const { driver, lease } = connection;
     roster.move(connection, 'busy');
     if (driver.isOpen && lease.loss === undefined && !driver.isClean) {
-      const { isFit, wasInTransaction } = await resetStep(driver, holder.config.operationTimeoutMs);
+      const reset = resetStep(driver, holder.config.operationTimeoutMs);
+      const { isFit, wasInTransaction } = await this.#counted(reset);
       if (wasInTransaction) holder.events.emit('transactionLeftOpen', { rolledBack: isFit });
       if (!isFit) {
         closer.close(connection, 'broken');
+        this.#hooks.serve();
         return;
       }
     }
@@ -74,7 +80,16 @@ export class Returns<Connection> {
     if (lease.isWanted && lease.loss === undefined && driver.isOpen) closer.close(connection, 'yielded');
     else if (!chores.isEmpty) background.add(chores.work(driver, lease).then(ready));
     else if (!this.#isTurnOver(connection, now)) ready();
-    else background.add(renewer.park([connection]).then(ready));
+    else background.add(this.#counted(renewer.park([connection])).then(ready));
+  }
+
+  async #counted<Result>(work: Promise<Result>): Promise<Result> {
+    this.count += 1;
+    try {
+      return await work;
+    } finally {
+      this.count -= 1;
+    }
   }
 
   /** A busy holder asks once a quantum whether somebody is to have its place, and awaits it: its next use would overtake the answer. */

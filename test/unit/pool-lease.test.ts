@@ -195,6 +195,24 @@ describe('keeping a lease', () => {
 });
 
 describe('pressure', () => {
+  test('a caller who comes while a connection is on its way back gets that one, not another', async () => {
+    const world = new PoolWorld(4);
+    const pool = await world.start({ max: 3, headroom: 2, quantumMs: 0 });
+    const other = world.pool({ max: 1, headroom: 2, quantumMs: 0 });
+    const kept = await world.until(other.acquire());
+    await world.until(pool.use(() => undefined));
+    const oneAfterTheOther = async (): Promise<void> => {
+      for (let uses = 0; uses < 20; uses += 1) {
+        await pool.use((client) => (uses % 2 === 0 ? client.begin() : undefined));
+        await pool.use((client) => client.run('x'));
+      }
+    };
+    await world.until(oneAfterTheOther());
+    expect(world.calls).toContain('park');
+    expect(pool.statistics().opened).toBe(1);
+    await kept.giveBack();
+  });
+
   test('under pressure a holder parks at the end of a use, and its next use pays one renewal', async () => {
     const world = new PoolWorld(2);
     const pool = await world.start({ max: 1 });
