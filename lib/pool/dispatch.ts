@@ -165,10 +165,14 @@ export class Dispatch<Connection> {
     if (over !== undefined) closer.close(connection, over);
     else if (this.#isClosing) closer.close(connection, 'closed');
     else if (connection.lease.isWanted) closer.close(connection, 'yielded');
-    else if (waiters.length > 0 && connection.lease.isUsable(this.holder.config.dangerMarginMs, now))
+    else if (waiters.length > 0 && this.#isGoodNow(connection, now))
       // It was used, opened or checked just now: whoever waits gets it as it is.
       waiters.offer(this.#lend(connection, now));
     else this.#keep(connection, now);
+  }
+
+  #isGoodNow({ isUnsure, lease }: LeasedConnection<Connection>, now: Instant): boolean {
+    return !isUnsure && lease.isUsable(this.holder.config.dangerMarginMs, now);
   }
 
   #keep(connection: LeasedConnection<Connection>, now: Instant): void {

@@ -17,6 +17,8 @@ export class LeasedConnection<Connection> {
   lastUsedAt: Instant;
   /** When the server last answered on it: its idle timeout counts from then. */
   answeredAt: Instant;
+  /** A borrower had it for so long that nobody knows whether the server still has it. */
+  isUnsure = false;
   /** When it was last lent. */
   lentAt: Instant;
   /** The same by the wall clock alone, as it is counted. */

@@ -229,7 +229,8 @@ describe('a caller that goes', () => {
       const caller = pool.acquire({ signal: gone.signal });
       await world.clock.flush();
       const outcome = Promise.allSettled([caller]);
-      const back = isAbortFirst ? (gone.abort(), lent.giveBack()) : lent.giveBack();
+      if (isAbortFirst) gone.abort();
+      const back = lent.giveBack();
       gone.abort();
       await back;
       const [settled] = await outcome;
