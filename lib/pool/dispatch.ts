@@ -169,10 +169,14 @@ export class Dispatch<Connection> {
       closer.close(connection, over);
       // Whoever counted on it is sent for while it closes.
       this.serve();
-    } else if (waiters.length > 0 && connection.lease.isUsable(this.holder.config.dangerMarginMs, now))
+    } else if (waiters.length > 0 && this.#isGoodNow(connection, now))
       // It was used, opened or checked just now: whoever waits gets it as it is.
       waiters.offer(this.#lend(connection, now));
     else this.#keep(connection, now);
+  }
+
+  #isGoodNow({ isUnsure, lease }: LeasedConnection<Connection>, now: Instant): boolean {
+    return !isUnsure && lease.isUsable(this.holder.config.dangerMarginMs, now);
   }
 
   #keep(connection: LeasedConnection<Connection>, now: Instant): void {

@@ -34,10 +34,17 @@ export class Fitness {
   }
 
   /** Nobody knows whether the server still has it: it has not answered for a while, or the process was frozen since. */
-  needsCheck({ answeredAt, lease }: LeasedConnection<unknown>, now: Instant): boolean {
+  needsCheck({ answeredAt, lease, isUnsure }: LeasedConnection<unknown>, now: Instant): boolean {
+    if (isUnsure) return true;
     const silentMs = this.#holder.clock.elapsedMs(answeredAt, now);
     if (silentMs >= this.#checkAfterMs || silentMs >= IDLE_PART * lease.idleMs) return true;
     return skewMs(answeredAt, now) >= THAW_MS;
+  }
+
+  /** It comes back now; its borrower may have sent nothing for long, or was frozen with it, and it may have died meanwhile. */
+  mayHaveDied({ lentAt }: LeasedConnection<unknown>, now: Instant): boolean {
+    if (lentAt === now) return false;
+    return this.#holder.clock.elapsedMs(lentAt, now) >= this.#checkAfterMs || skewMs(lentAt, now) >= THAW_MS;
   }
 
   /** Why nobody may have it any more. */

@@ -20,7 +20,7 @@ export class Gate<Connection> {
   }
 
   pass(connection: LeasedConnection<Connection> | undefined): Promise<void> | undefined {
-    if (connection?.place !== 'lent') return Promise.reject(usedAfterReturn());
+    if (connection?.place !== 'lent') return Promise.reject(usedAfterReturn(connection?.lastTrace));
     return connection.lease.isUsable(this.#marginMs) ? undefined : this.#askFirst(connection);
   }
 

@@ -1,6 +1,7 @@
 import type { Instant } from '../core/clock.ts';
 import type { DriverConnection } from '../driver/driver.ts';
 import type { HeldLease } from './held-lease.ts';
+import type { Traces } from './lent.ts';
 
 /** Where an open connection is. `busy`: asked about, checked, or at a duty; nobody else may have it meanwhile. */
 export type Place = 'idle' | 'lent' | 'busy' | 'closing';
@@ -16,6 +17,8 @@ export class LeasedConnection<Connection> {
   lastUsedAt: Instant;
   /** When the server last answered on it: its idle timeout counts from then. */
   answeredAt: Instant;
+  /** A borrower had it for so long that nobody knows whether the server still has it. */
+  isUnsure = false;
   /** When it was last lent. */
   lentAt: Instant;
   /** The same by the wall clock alone, as it is counted. */
@@ -24,6 +27,8 @@ export class LeasedConnection<Connection> {
   turnSince: Instant;
   /** The reading at which it was last found neither old nor silent. */
   judgedAt: Instant | undefined;
+  /** Where its last borrower had it, while leaks are looked for. */
+  lastTrace: Traces | undefined;
   /** How often it has been lent. */
   uses = 0;
   /** Only `Roster.move` writes it. */

@@ -22,12 +22,13 @@ export class Loan<Connection> implements Lent<Connection>, OpenLoan {
   #end: 'returned' | 'taken back' | undefined;
   #settled = DONE;
 
-  constructor(dispatch: Dispatch<Connection>, leased: LeasedConnection<Connection>) {
+  /** `askedAt`: where the connection was asked for, if leaks are looked for. */
+  constructor(dispatch: Dispatch<Connection>, leased: LeasedConnection<Connection>, askedAt?: string) {
     this.#dispatch = dispatch;
     this.#leased = leased;
     this.#invocation = currentDeadline();
     this.#invocation?.loans?.add(this);
-    this.#trace = dispatch.holder.config.leakAfterMs === 0 ? undefined : traced(dispatch, leased);
+    this.#trace = askedAt === undefined ? undefined : traced(dispatch, leased, askedAt);
   }
 
   get connection(): Connection {
@@ -78,14 +79,15 @@ export class Loan<Connection> implements Lent<Connection>, OpenLoan {
     if (this.#trace === undefined) return;
     this.#trace.leakTimer.cancel();
     this.#trace.returnedAt = stackHere();
+    this.#leased.lastTrace = this.#trace;
   }
 }
 
 const traced = <Connection>(
   { holder: { clock, config, events } }: Dispatch<Connection>,
   { lentAt }: LeasedConnection<Connection>,
+  stack: string,
 ): Trace => {
-  const stack = stackHere();
   const leakTimer = clock.setBackgroundTimer(config.leakAfterMs, () =>
     events.emit('leakSuspected', { heldMs: clock.elapsedMs(lentAt), stack }),
   );
@@ -93,4 +95,4 @@ const traced = <Connection>(
 };
 
 /** The caller's lines, below those of the pool. */
-const stackHere = (): string => (new Error('here').stack ?? '').split('\n').slice(1).join('\n');
+export const stackHere = (): string => (new Error('here').stack ?? '').split('\n').slice(1).join('\n');

@@ -11,7 +11,7 @@ import { Holder } from './holder.ts';
 import { currentDeadline } from './invocation.ts';
 import type { LeasedConnection } from './leased-connection.ts';
 import type { Lent } from './lent.ts';
-import { Loan } from './loan.ts';
+import { Loan, stackHere } from './loan.ts';
 import type { PoolEvents } from './pool-events.ts';
 import { logEvents } from './pool-log.ts';
 import { type PoolOptions, parseOptions } from './pool-options.ts';
@@ -80,8 +80,9 @@ export class Pool<Connection> implements AsyncDisposable {
     work: (connection: Connection) => Result | Promise<Result>,
     options?: AcquireOptions,
   ): Promise<Result> {
+    const askedAt = this.#stack();
     const leased = this.#takeNow(options) ?? (await this.#takeLater(options));
-    const loan = new Loan(this.#dispatch, leased);
+    const loan = new Loan(this.#dispatch, leased, askedAt);
     try {
       return await work(loan.connection);
     } catch (error) {
@@ -97,12 +98,18 @@ export class Pool<Connection> implements AsyncDisposable {
     const warm = options === undefined ? this.#dispatch.takeWarm() : undefined;
     if (warm === undefined) return this.#acquire(options);
     this.#countDirect();
-    return Promise.resolve(new Loan(this.#dispatch, warm));
+    return Promise.resolve(new Loan(this.#dispatch, warm, this.#stack()));
   }
 
   async #acquire(options: AcquireOptions | undefined): Promise<Lent<Connection>> {
+    const askedAt = this.#stack();
     const leased = this.#takeNow(options) ?? (await this.#takeLater(options));
-    return new Loan(this.#dispatch, leased);
+    return new Loan(this.#dispatch, leased, askedAt);
+  }
+
+  /** Taken before any wait: after one the caller's lines may be lost. Undefined where nobody looks for leaks. */
+  #stack(): string | undefined {
+    return this.config.leakAfterMs === 0 ? undefined : stackHere();
   }
 
   /**
@@ -170,8 +177,8 @@ export class Pool<Connection> implements AsyncDisposable {
   }
 
   #takeNow(options: AcquireOptions | undefined): LeasedConnection<Connection> | undefined {
-    if (this.#closing !== undefined) throw poolClosed();
-    if (options?.signal?.aborted) throw aborted(options.signal);
+    if (this.#closing !== undefined) throw this.#failed(poolClosed());
+    if (options?.signal?.aborted) throw this.#failed(aborted(options.signal));
     const connection = this.#dispatch.takeWarm();
     if (connection !== undefined) this.#countDirect();
     return connection;
@@ -196,11 +203,15 @@ export class Pool<Connection> implements AsyncDisposable {
       this.events.emit('acquired', { waitMs });
       return connection;
     } catch (error) {
-      if (isLeaseholdError(error))
-        this.events.emit('acquireFailed', { waitMs: clock.elapsedMs(since), error });
+      if (isLeaseholdError(error)) this.#failed(error, clock.elapsedMs(since));
       this.#dispatch.serve();
       throw error;
     }
+  }
+
+  #failed(error: LeaseholdError, waitMs = 0): LeaseholdError {
+    this.events.emit('acquireFailed', { waitMs, error });
+    return error;
   }
 
   /** Which step was slow, what last went wrong there, and what this process has. */

@@ -34,6 +34,7 @@ export class Returns<Connection> {
     // Closing has not waited for this borrower.
     if (connection.place !== 'lent') return undefined;
     connection.lastUsedAt = now;
+    connection.isUnsure ||= fitness.mayHaveDied(connection, now);
     connection.answeredAt = now;
     if (
       this.#isAsked(connection) ||
@@ -63,18 +64,14 @@ export class Returns<Connection> {
   }
 
   async #takeIn(connection: LeasedConnection<Connection>, now: Instant): Promise<void> {
-    const { holder, roster, closer, background, chores, renewer } = this.#parts;
+    const { roster, closer, background, chores, renewer } = this.#parts;
     const { driver, lease } = connection;
     roster.move(connection, 'busy');
-    if (driver.isOpen && lease.loss === undefined && !driver.isClean) {
-      const reset = resetStep(driver, holder.config.operationTimeoutMs);
-      const { isFit, wasInTransaction } = await this.#counted(reset);
-      if (wasInTransaction) holder.events.emit('transactionLeftOpen', { rolledBack: isFit });
-      if (!isFit) {
-        closer.close(connection, 'broken');
-        this.#hooks.serve();
-        return;
-      }
+    if (!driver.isClean && !(await this.#counted(this.#reset(connection)))) {
+      if (lease.loss === undefined) closer.close(connection, 'broken');
+      else closer.lose(connection);
+      this.#hooks.serve();
+      return;
     }
     const ready = (): void => this.#hooks.ready(connection);
     if (lease.isWanted && lease.loss === undefined && driver.isOpen) closer.close(connection, 'yielded');
@@ -90,6 +87,21 @@ export class Returns<Connection> {
     } finally {
       this.count -= 1;
     }
+  }
+
+  /** Only under protection: an answer would keep the session alive beyond what the registry counts on. */
+  async #reset(connection: LeasedConnection<Connection>): Promise<boolean> {
+    const { holder, renewer } = this.#parts;
+    const { dangerMarginMs, operationTimeoutMs } = holder.config;
+    const { driver, lease } = connection;
+    if (driver.isOpen && !lease.isUsable(dangerMarginMs)) await renewer.renew(connection);
+    const mayAsk = driver.isOpen && lease.isUsable(dangerMarginMs);
+    const { isFit, wasInTransaction } = mayAsk
+      ? await resetStep(driver, operationTimeoutMs)
+      : { isFit: false, wasInTransaction: driver.isOpen };
+    if (wasInTransaction) holder.events.emit('transactionLeftOpen', { rolledBack: isFit });
+    if (isFit) connection.isUnsure = false;
+    return isFit;
   }
 
   /** A busy holder asks once a quantum whether somebody is to have its place, and awaits it: its next use would overtake the answer. */

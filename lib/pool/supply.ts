@@ -197,6 +197,7 @@ export class Supply<Connection> {
     if (!isCheck && !fitness.needsCheck(connection, clock.read())) return undefined;
     if (!(await checkStep(driver, config.operationTimeoutMs))) return 'broken';
     connection.answeredAt = clock.read();
+    connection.isUnsure = false;
     return undefined;
   }
 

@@ -50,6 +50,9 @@ export class FakeDatabase {
   readonly statements: string[] = [];
   readonly opens: string[] = [];
   readonly steps: Record<StepName, StepMode> = { open: 'ok', check: 'ok', reset: 'ok', close: 'ok' };
+  /** Told of each statement that runs, in its tick. */
+  onStatement: ((label: string) => void) | undefined;
+  onReset: ((label: string) => void) | undefined;
   /** Overrides `steps.check` for single sessions. */
   checkBy: ((label: string) => StepMode) | undefined;
   /** The server ends an idle session after its time, and the client does not hear of it. */
@@ -229,6 +232,7 @@ class FakeConnection implements DriverConnection<FakeClient> {
       run: async (statement) => {
         await gate();
         if (!this.#answers()) throw new Error('Connection terminated');
+        database.onStatement?.(label);
         database.statements.push(`${label}: ${statement}`);
         return statement;
       },
@@ -268,7 +272,8 @@ class FakeConnection implements DriverConnection<FakeClient> {
   keepAlive(): void {}
 
   async reset(timeoutMs: number): Promise<ResetResult> {
-    const { resetWorks, steps } = this.#database;
+    const { resetWorks, steps, onReset } = this.#database;
+    onReset?.(this.label);
     const wasInTransaction = !this.isClean;
     const goesWell = await this.#database.goThrough(steps.reset, timeoutMs);
     const isFit = goesWell && resetWorks && this.#answers();
