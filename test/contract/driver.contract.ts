@@ -295,6 +295,19 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         expect(await world.labels()).toEqual([]);
       });
 
+      test('D5 close tells a statement that would run for long to stop, and so sees the end soon', async () => {
+        const connection = await mustOpen();
+        const startedAt = performance.now();
+        const running = expect(
+          world.run(connection.client, world.statements.sleep(30_000)),
+        ).rejects.toThrow();
+        await eventually(async () => (await world.labels()).length === 1);
+        expect(await connection.close(TIMEOUT_MS)).toMatchObject({ endSeen: true });
+        expect(performance.now() - startedAt).toBeLessThan(1_000);
+        await running;
+        expect(await world.labels()).toEqual([]);
+      });
+
       test('D5 a borrower who ends the connection himself changes nothing about that', async () => {
         const connection = await mustOpen();
         const { end } = connection.client as { end?: () => unknown };
@@ -552,6 +565,25 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         expect(await world.run(connection.client, world.statements.value(7))).toBe(7);
         proxy.cut();
         expect(await firstEnd(connection)).toMatchObject({ endSeen: false });
+      });
+    });
+
+    describe('the statement timeout', () => {
+      test('a statement that runs too long fails, and the connection stays usable', async () => {
+        const connection = await mustOpen({ statementTimeoutMs: 80 });
+        const startedAt = performance.now();
+        await expect(world.run(connection.client, world.statements.sleep(5_000))).rejects.toThrow();
+        expect(performance.now() - startedAt).toBeLessThan(1_000);
+        expect(await world.run(connection.client, world.statements.value(3))).toBe(3);
+        expect(connection.isClean).toBe(true);
+      });
+
+      test('without one a statement takes the time that it takes', async () => {
+        for (const statementTimeoutMs of [undefined, 0]) {
+          const wanted = statementTimeoutMs === undefined ? {} : { statementTimeoutMs };
+          const connection = await mustOpen(wanted);
+          await world.run(connection.client, world.statements.sleep(150));
+        }
       });
     });
 

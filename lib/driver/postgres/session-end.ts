@@ -38,6 +38,11 @@ export class SessionEnd {
     connection.on('end', () => this.#finish());
   }
 
+  /** What the connection goes through: the first stream, and the TLS that was put upon it. */
+  get streams(): ReadonlySet<RawStream> {
+    return new Set([this.#socket, this.#connection.stream]);
+  }
+
   /** A TCP connection was established at some time. */
   get wasConnected(): boolean {
     return this.#wasConnected;
