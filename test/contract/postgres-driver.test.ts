@@ -3,6 +3,7 @@ import pg, * as pgNamespace from 'pg';
 import { type Clock, systemClock } from '../../lib/core/clock.ts';
 import { postgresDriver } from '../../lib/driver/postgres.ts';
 import { eventually, pause } from '../support/eventually.ts';
+import { holdInChild } from '../support/kept-connection.ts';
 import {
   configOf,
   openRequest as request,
@@ -36,6 +37,7 @@ describeDriver('postgresDriver', {
         );
         return rows.map(({ label }) => label);
       },
+      hold: (label, isWanted) => holdInChild({ config: configOf(role), label, isWanted }),
       kill: async (label) => {
         await admin.query(
           'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1 AND application_name = $2',

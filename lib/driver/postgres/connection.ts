@@ -11,7 +11,7 @@ import type {
 } from '../driver.ts';
 import { cancelStatement } from './cancel.ts';
 import { censusStatement, readCensus } from './census.ts';
-import type { RawClient } from './client.ts';
+import type { RawClient, RawStream } from './client.ts';
 import { Deadline, TIMED_OUT, within } from './deadline.ts';
 import { endStatement, lookStatement, readEnd, readLook, type SessionIdentity } from './session.ts';
 import type { SessionEnd } from './session-end.ts';
@@ -76,6 +76,7 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
   readonly #parts: ConnectionParts;
   /** What to send after a borrower who has sent anything; none where only transactions are ended. */
   readonly #undoing: string | undefined;
+  readonly #streams: readonly RawStream[];
   #closing: Promise<ConnectionEnd> | undefined;
 
   constructor(parts: ConnectionParts, { server, session }: SessionIdentity, undoing: string | undefined) {
@@ -84,6 +85,7 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
     this.session = session;
     this.#parts = parts;
     this.#undoing = undoing;
+    this.#streams = parts.end.streams;
   }
 
   get isOpen(): boolean {
@@ -145,9 +147,9 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
     }
   }
 
-  /** After an upgrade to TLS the first stream is still there, beneath; one of the user's own may be unable to do this. */
+  /** A stream of the user's own may be unable to do this; then the process stays. */
   keepAlive(isWanted: boolean): void {
-    for (const stream of this.#parts.end.streams) {
+    for (const stream of this.#streams) {
       if (isWanted) stream.ref?.();
       else stream.unref?.();
     }

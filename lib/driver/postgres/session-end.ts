@@ -38,9 +38,10 @@ export class SessionEnd {
     connection.on('end', () => this.#finish());
   }
 
-  /** What the connection goes through: the first stream, and the TLS that was put upon it. */
-  get streams(): ReadonlySet<RawStream> {
-    return new Set([this.#socket, this.#connection.stream]);
+  /** What a connection that has logged in goes through: the first stream, and the TLS that was put upon it. */
+  get streams(): readonly RawStream[] {
+    const { stream } = this.#connection;
+    return stream === this.#socket ? [stream] : [stream, this.#socket];
   }
 
   /** A TCP connection was established at some time. */
