@@ -39,7 +39,7 @@ export const settingOf = async (client: pg.Client, name: string): Promise<string
   (await client.query<{ value: string }>('SELECT current_setting($1) AS value', [name])).rows[0]?.value ?? '';
 
 /** The server's message of this kind, for a proxy that answers in its name. */
-export const errorResponse = (severity: string, code: string, message: string): Buffer => {
+const errorResponse = (severity: string, code: string, message: string): Buffer => {
   const fields = Buffer.from(`S${severity}\0V${severity}\0C${code}\0M${message}\0\0`);
   const head = Buffer.alloc(5);
   head.write('E');
