@@ -10,15 +10,12 @@ import { freshRoleAndDatabase, postgresAdmin } from '../support/servers.ts';
 const INSERT = 'INSERT INTO app.orders VALUES (1)';
 
 /** A COPY whose borrower never sends a row, nor says that there is none. */
-class EndlessCopy {
-  submit(connection: pg.Connection): void {
-    connection.query('COPY app.orders FROM STDIN');
-  }
-
-  handleCopyInResponse(): void {}
-  handleError(): void {}
-  handleReadyForQuery(): void {}
-}
+const endlessCopy = () => ({
+  submit: (connection: pg.Connection): void => connection.query('COPY app.orders FROM STDIN'),
+  handleCopyInResponse: () => undefined,
+  handleError: () => undefined,
+  handleReadyForQuery: () => undefined,
+});
 
 /** How a borrower leaves its connection. Nothing that it does not await may become an unhandled rejection. */
 type Leave = (client: pg.Client) => unknown;
@@ -99,10 +96,10 @@ const LEFT_OPEN: readonly (readonly [name: string, becomes: 'rolled back' | 'dis
     'discarded',
     async (client) => {
       await client.query(`BEGIN; ${INSERT}`);
-      client.query(new EndlessCopy());
+      client.query(endlessCopy());
     },
   ],
-  ['a COPY that waits for rows', 'discarded', (client) => client.query(new EndlessCopy())],
+  ['a COPY that waits for rows', 'discarded', (client) => client.query(endlessCopy())],
 ];
 
 /** What leaves no transaction, and how many rows. */
