@@ -55,7 +55,7 @@ const register = async (api: string, clock: Clock): Promise<string> => {
     const response = await answerTo(call);
     const text = await textOf(response);
     const identifier = response.headers['lambda-extension-identifier'];
-    if (response.statusCode === 200 && typeof identifier === 'string') return identifier;
+    if (typeof identifier === 'string') return identifier;
     throw new Error(`Lambda refused to register an extension: ${response.statusCode} ${text}`);
   } finally {
     bound.cancel();

@@ -44,8 +44,9 @@ const throughUnixSocket = async (
 ): Promise<void> => {
   const { host, port } = postgresAdmin();
   const folder = await mkdtemp(join(tmpdir(), 'leasehold-socket-'));
-  const front = createServer((socket) => {
-    const upstream = createConnection({ host, port });
+  // Half-open, as PostgreSQL's own is: a goodbye of one side is not the end of the other.
+  const front = createServer({ allowHalfOpen: true }, (socket) => {
+    const upstream = createConnection({ host, port, allowHalfOpen: true });
     socket.pipe(upstream).pipe(socket);
     socket.on('error', () => upstream.destroy());
     upstream.on('error', () => socket.destroy());

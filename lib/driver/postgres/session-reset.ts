@@ -2,8 +2,8 @@ import { type SessionSettings, settleSettings } from './settings.ts';
 
 /**
  * What DISCARD ALL does, less the prepared statements: `pg` remembers by name which ones the session has. Settings go
- * first, so that a statement timeout of the borrower's cuts none of the rest; and RESET ROLE after the authorization,
- * because only it knows a role that was set at login.
+ * first, so that a statement timeout of the borrower's cuts none of the rest. RESET ROLE says
+ * outright what the authorization only implies.
  */
 const UNDO = [
   'RESET ALL',
