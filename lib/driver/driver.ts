@@ -83,7 +83,10 @@ export interface DriverConnection<Connection> {
   check(timeoutMs: number): Promise<boolean>;
   /** Makes the session fit for the next borrower: ends what was left open, and whatever else this driver is configured to. */
   reset(timeoutMs: number): Promise<ResetResult>;
-  /** Ends the session and waits for the server's own end, at most `timeoutMs`; then destroys the socket. Idempotent. */
+  /**
+   * Ends the session and waits for the server's own end, at most `timeoutMs`; then destroys the socket. A statement that
+   * runs is told to stop, where the engine can. Idempotent.
+   */
   close(timeoutMs: number): Promise<ConnectionEnd>;
   /** Ends other sessions of the same role and database; resolves with what was seen of each, in order. */
   end(targets: readonly SessionTarget[], timeoutMs: number): Promise<readonly EndOutcome[]>;

@@ -5,7 +5,7 @@ import { driverClientClass, type PgModule } from './postgres/client.ts';
 import { checkConfig } from './postgres/config.ts';
 import { Deadline } from './postgres/deadline.ts';
 import { type LoginContext, login } from './postgres/login.ts';
-import { type Dialect, nextDialect } from './postgres/settings.ts';
+import { type Dialect, nextDialect, type SessionSettings } from './postgres/settings.ts';
 
 export interface PostgresDriverOptions {
   /** Default: the system's clock. */
@@ -15,6 +15,12 @@ export interface PostgresDriverOptions {
    * the leased one, as the sweeper's `control`; it must be a member of the role named here.
    */
   readonly role?: string;
+  /**
+   * After each borrower that sent a statement, the session is reset before the next one: settings, role, LISTEN, temporary
+   * tables, advisory locks, cursors and sequence values; one round trip. Prepared statements stay. A server that knows
+   * not all of these commands gets its connection closed instead. Default: false, only an open transaction is ended.
+   */
+  readonly resetSession?: boolean;
 }
 
 const LABEL_MAX_BYTES = 63;
@@ -24,7 +30,7 @@ const LABEL_MAX_BYTES = 63;
  *
  * `config` is what `new pg.Client` takes. Two of its settings are the lease's: `application_name` is replaced by the session
  * label, and `connectionTimeoutMillis` by the request's bound. At the server an idle session ends after `idleMs`, one that
- * thinks inside a transaction as well.
+ * thinks inside a transaction as well. A `statement_timeout` of the configuration stands before the pool's.
  *
  * What a cursor or a COPY stream fetches after its first message belongs to the statement that opened it: the gate is
  * not asked again.
@@ -34,9 +40,9 @@ const LABEL_MAX_BYTES = 63;
 export const postgresDriver = (
   pg: PgModule,
   config: pg.ClientConfig,
-  { clock = systemClock, role }: PostgresDriverOptions = {},
+  { clock = systemClock, role, resetSession = false }: PostgresDriverOptions = {},
 ): Driver<pg.Client> => {
-  checkConfig(pg, config);
+  const { hasStatementTimeout } = checkConfig(pg, config);
   const own = { ...config };
   const Client = driverClientClass(pg);
   // What this server, or a pooler in front of it, was found to understand.
@@ -58,7 +64,19 @@ export const postgresDriver = (
         throw new RangeError(`PostgreSQL cuts a label after ${LABEL_MAX_BYTES} bytes.`);
       }
       const deadline = new Deadline(clock, request.timeoutMs);
-      return attempt({ Client, config: own, clock, request, deadline, role }, dialect);
+      const settings = settingsOf(request, hasStatementTimeout);
+      const context = { Client, config: own, clock, request, settings, deadline, role };
+      return attempt({ ...context, resetsSession: resetSession }, dialect);
     },
   };
 };
+
+/** A timeout of 0 is none, and none is no reason to overrule what the role or the database has. */
+const settingsOf = (
+  { label, idleMs, statementTimeoutMs = 0 }: OpenRequest,
+  hasStatementTimeout: boolean,
+): SessionSettings => ({
+  label,
+  idleMs,
+  ...(statementTimeoutMs > 0 && !hasStatementTimeout ? { statementTimeoutMs } : {}),
+});

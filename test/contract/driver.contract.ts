@@ -1,3 +1,5 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type {
@@ -33,6 +35,11 @@ export interface DriverWorld<Client> {
   run(client: Client, statement: string): Promise<unknown>;
   /** The labels that the server's own list shows for the fresh user and the foreign one, sorted. */
   labels(): Promise<string[]>;
+  /**
+   * A process that opens a connection under this label, calls `keepAlive(isWanted)`, writes a line to its output, and does
+   * nothing more.
+   */
+  hold(label: string, isWanted: boolean): ChildProcess;
   /** Ends the sessions under this label, as an administrator. */
   kill(label: string): Promise<void>;
   readonly statements: {
@@ -295,6 +302,19 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         expect(await world.labels()).toEqual([]);
       });
 
+      test('D5 close tells a statement that would run for long to stop, and so sees the end soon', async () => {
+        const connection = await mustOpen();
+        const startedAt = performance.now();
+        const running = expect(
+          world.run(connection.client, world.statements.sleep(30_000)),
+        ).rejects.toThrow();
+        await eventually(async () => (await world.labels()).length === 1);
+        expect(await connection.close(TIMEOUT_MS)).toMatchObject({ endSeen: true });
+        expect(performance.now() - startedAt).toBeLessThan(1_000);
+        await running;
+        expect(await world.labels()).toEqual([]);
+      });
+
       test('D5 a borrower who ends the connection himself changes nothing about that', async () => {
         const connection = await mustOpen();
         const { end } = connection.client as { end?: () => unknown };
@@ -552,6 +572,55 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         expect(await world.run(connection.client, world.statements.value(7))).toBe(7);
         proxy.cut();
         expect(await firstEnd(connection)).toMatchObject({ endSeen: false });
+      });
+    });
+
+    describe('the statement timeout', () => {
+      test('a statement that runs too long fails, and the connection stays usable', async () => {
+        const connection = await mustOpen({ statementTimeoutMs: 80 });
+        const startedAt = performance.now();
+        await expect(world.run(connection.client, world.statements.sleep(5_000))).rejects.toThrow();
+        expect(performance.now() - startedAt).toBeLessThan(1_000);
+        expect(await world.run(connection.client, world.statements.value(3))).toBe(3);
+        expect(connection.isClean).toBe(true);
+      });
+
+      test('without one a statement takes the time that it takes', async () => {
+        for (const statementTimeoutMs of [undefined, 0]) {
+          const wanted = statementTimeoutMs === undefined ? {} : { statementTimeoutMs };
+          const connection = await mustOpen(wanted);
+          await world.run(connection.client, world.statements.sleep(150));
+        }
+      });
+    });
+
+    describe('keepAlive', () => {
+      const LABEL = 'lh:orders.abc123:kept:1';
+
+      test('a process that holds nothing but a connection that need not keep it alive ends by itself', async () => {
+        const child = world.hold(LABEL, false);
+        expect(await once(child, 'exit')).toEqual([0, null]);
+        await eventually(async () => (await world.labels()).length === 0);
+      });
+
+      test('one whose connection keeps it alive stays until that ends', async () => {
+        const child = world.hold(LABEL, true);
+        const exited = once(child, 'exit');
+        await once(child.stdout ?? child, 'data');
+        await pause(300);
+        expect(child.exitCode).toBeNull();
+        await world.kill(LABEL);
+        expect(await exited).toEqual([0, null]);
+      });
+
+      test('it changes nothing about what the connection can do, also once it has ended', async () => {
+        const connection = await mustOpen();
+        for (const isWanted of [false, false, true, true, false]) {
+          connection.keepAlive(isWanted);
+          expect(await world.run(connection.client, world.statements.value(8))).toBe(8);
+        }
+        expect(await connection.close(TIMEOUT_MS)).toEqual({ endSeen: true });
+        connection.keepAlive(true);
       });
     });
 

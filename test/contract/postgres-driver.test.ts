@@ -1,18 +1,19 @@
 import { describe, expect, test } from '@jest/globals';
 import pg, * as pgNamespace from 'pg';
 import { type Clock, systemClock } from '../../lib/core/clock.ts';
-import type { DriverConnection, OpenRequest } from '../../lib/driver/driver.ts';
 import { postgresDriver } from '../../lib/driver/postgres.ts';
 import { eventually, pause } from '../support/eventually.ts';
-import type { PostgresRole } from '../support/postgres.ts';
+import { holdInChild } from '../support/kept-connection.ts';
+import {
+  configOf,
+  openRequest as request,
+  settingOf as setting,
+  startBarePooler,
+  withConnection,
+} from '../support/postgres-session.ts';
 import { freshRole, postgresAdmin } from '../support/servers.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { describeDriver } from './driver.contract.ts';
-
-const configOf = (role: PostgresRole): pg.ClientConfig => {
-  const { host, port } = postgresAdmin();
-  return { host, port, user: role.user, password: role.password, database: role.database };
-};
 
 describeDriver('postgresDriver', {
   setUp: async (limit) => {
@@ -36,6 +37,7 @@ describeDriver('postgresDriver', {
         );
         return rows.map(({ label }) => label);
       },
+      hold: (label, isWanted) => holdInChild({ config: configOf(role), label, isWanted }),
       kill: async (label) => {
         await admin.query(
           'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1 AND application_name = $2',
@@ -51,31 +53,6 @@ describeDriver('postgresDriver', {
     };
   },
 });
-
-const request = (changes: Partial<OpenRequest> = {}): OpenRequest => ({
-  label: 'lh:orders.abc123:lease:1',
-  idleMs: 60_000,
-  timeoutMs: 3_000,
-  gate: () => undefined,
-  ...changes,
-});
-
-const withConnection = async (
-  config: pg.ClientConfig,
-  changes: Partial<OpenRequest>,
-  work: (connection: DriverConnection<pg.Client>) => Promise<void>,
-): Promise<void> => {
-  const result = await postgresDriver(pg, config).open(request(changes));
-  if (result.kind !== 'open') throw result.error;
-  try {
-    await work(result.connection);
-  } finally {
-    await result.connection.close(1_000);
-  }
-};
-
-const setting = async (client: pg.Client, name: string): Promise<string> =>
-  (await client.query<{ value: string }>('SELECT current_setting($1) AS value', [name])).rows[0]?.value ?? '';
 
 describe('the borrower gets the client of its own pg', () => {
   test('it is an instance of the module’s Client and has its name, imported either way', async () => {
@@ -281,17 +258,7 @@ describe('the session settings', () => {
 
   test('a pooler that takes no options gets the settings after the login', async () => {
     const role = await freshRole(1);
-    const { host, port } = postgresAdmin();
-    const proxy = await startTcpProxy({
-      host,
-      port,
-      onClientData: (data, link) => {
-        if (!data.toString('latin1').includes('\0options\0')) return undefined;
-        link.answer(errorResponse('FATAL', '08P01', 'unsupported startup parameter: options'));
-        link.hangUp();
-        return Buffer.alloc(0);
-      },
-    });
+    const proxy = await startBarePooler();
     const driver = postgresDriver(pg, { ...configOf(role), host: proxy.host, port: proxy.port });
     const result = await driver.open(request({ idleMs: 7_000 }));
     if (result.kind !== 'open') throw result.error;
@@ -325,14 +292,6 @@ describe('the session settings', () => {
     expect(result).toMatchObject({ kind: 'refused', failure: 'auth' });
   });
 });
-
-const errorResponse = (severity: string, code: string, message: string): Buffer => {
-  const fields = Buffer.from(`S${severity}\0V${severity}\0C${code}\0M${message}\0\0`);
-  const head = Buffer.alloc(5);
-  head.write('E');
-  head.writeInt32BE(fields.length + 4, 1);
-  return Buffer.concat([head, fields]);
-};
 
 /** Lets the server's message with this code through, and holds back everything after it: above all the FIN. */
 const holdAfter = async (code: string) => {

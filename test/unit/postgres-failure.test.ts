@@ -106,13 +106,17 @@ describe('the error of a failed connect', () => {
 
 describe('the ways to say the session settings', () => {
   test('ours come behind the user’s own, each in milliseconds', () => {
-    expect(startupOptions('full', 1_500, '-c a=b')).toBe(
-      '-c a=b -c idle_session_timeout=1500 -c idle_in_transaction_session_timeout=1500 ' +
+    const settings = { label: 'x', idleMs: 1_500 };
+    expect(startupOptions('full', settings, '-c a=b')).toBe(
+      '-c a=b -c idle_in_transaction_session_timeout=1500 -c idle_session_timeout=1500 ' +
         '-c client_connection_check_interval=2000 -c tcp_user_timeout=1500',
     );
-    expect(startupOptions('old', 1_500, undefined)).toBe('-c idle_in_transaction_session_timeout=1500');
-    expect(startupOptions('bare', 1_500, undefined)).toBeUndefined();
-    expect(startupOptions('bare', 1_500, '-c a=b')).toBe('-c a=b');
+    expect(startupOptions('old', settings, undefined)).toBe('-c idle_in_transaction_session_timeout=1500');
+    expect(startupOptions('old', { ...settings, statementTimeoutMs: 70 }, undefined)).toBe(
+      '-c idle_in_transaction_session_timeout=1500 -c statement_timeout=70',
+    );
+    expect(startupOptions('bare', { ...settings, statementTimeoutMs: 70 }, undefined)).toBeUndefined();
+    expect(startupOptions('bare', settings, '-c a=b')).toBe('-c a=b');
   });
 
   test('a refusal that speaks of settings leads to the next way, any other to none', () => {
@@ -128,15 +132,26 @@ describe('the ways to say the session settings', () => {
 
   test('what a pooler has dropped is noticed, each setting by itself; what a server does not have is not missed', () => {
     const answer = (row: object) => ({
-      rows: [{ label: 'x', idle: '10s', idle_in_transaction: '10s', ...row }],
+      rows: [{ label: 'x', idle: '10s', idle_in_transaction: '10s', statement: '0', ...row }],
     });
-    const has = (row: object): boolean => hasSettings(answer(row), 'x', 10_000);
+    const settings = { label: 'x', idleMs: 10_000 };
+    const has = (row: object): boolean => hasSettings(answer(row), settings);
     expect(has({})).toBe(true);
     expect(has({ idle: null })).toBe(true);
     expect(has({ idle: '0' })).toBe(false);
     expect(has({ idle: null, idle_in_transaction: '0' })).toBe(false);
     expect(has({ label: '' })).toBe(false);
-    expect(hasSettings({ rows: [] }, 'x', 10_000)).toBe(false);
+    expect(hasSettings({ rows: [] }, settings)).toBe(false);
+  });
+
+  test('a statement timeout is missed only where the lease wants one', () => {
+    const row = { label: 'x', idle: null, idle_in_transaction: null };
+    const has = (statement: string | null, statementTimeoutMs?: number): boolean => {
+      const wanted = statementTimeoutMs === undefined ? {} : { statementTimeoutMs };
+      return hasSettings({ rows: [{ ...row, statement }] }, { label: 'x', idleMs: 1, ...wanted });
+    };
+    expect([has('5s'), has('0'), has('5s', 5_000), has(null, 5_000)]).toEqual([true, true, true, true]);
+    expect([has('0', 5_000), has('6s', 5_000)]).toEqual([false, false]);
   });
 
   test('durations are read in every unit that SHOW writes', () => {

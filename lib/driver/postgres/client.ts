@@ -10,6 +10,9 @@ export interface PgModule {
 export interface RawClient {
   readonly host: string;
   readonly port: number;
+  /** What a cancel request names this session by; none where a pooler has not said. */
+  readonly processID: number | null;
+  readonly secretKey: number | null;
   readonly connection: RawConnection;
   connect(): Promise<unknown>;
   query(config: unknown, values?: unknown, callback?: unknown): unknown;
@@ -25,6 +28,7 @@ export interface StartupMessage {
   readonly application_name?: unknown;
   readonly options?: unknown;
   readonly idle_in_transaction_session_timeout?: unknown;
+  readonly statement_timeout?: unknown;
 }
 
 export interface RawConnection {

@@ -1,21 +1,29 @@
 import type pg from 'pg';
 import { LeaseholdError } from '../../core/errors.ts';
-import type { PgModule, RawClient } from './client.ts';
+import type { PgModule, RawClient, StartupMessage } from './client.ts';
+
+/** What the configuration says about the session, of what the lease would say too. */
+export interface OwnSettings {
+  /** A `statement_timeout`, be it 0. */
+  readonly hasStatementTimeout: boolean;
+}
 
 /** Checks what the user passed in; all problems in one error, and never a value that may be a secret. */
-export const checkConfig = (module: PgModule, config: pg.ClientConfig): void => {
-  const problems = [...moduleProblems(module), ...configProblems(config)];
-  if (problems.length === 0) problems.push(...effectiveProblems(module, config));
-  if (problems.length > 0) {
-    throw new LeaseholdError(
-      'CONFIG_INVALID',
-      `The PostgreSQL driver cannot be used: ${problems.join(' ')}`,
-      {
-        details: { problems },
-      },
-    );
-  }
+export const checkConfig = (module: PgModule, config: pg.ClientConfig): OwnSettings => {
+  const given = [...moduleProblems(module), ...configProblems(config)];
+  if (given.length > 0) throw unusable(given);
+  const client = parsed(module, config);
+  if (typeof client === 'string') throw unusable([client]);
+  const startup = client.getStartupConf();
+  const problems = effectiveProblems(client, startup);
+  if (problems.length > 0) throw unusable(problems);
+  return { hasStatementTimeout: hasStatementTimeout(config, startup) };
 };
+
+const unusable = (problems: readonly string[]): LeaseholdError =>
+  new LeaseholdError('CONFIG_INVALID', `The PostgreSQL driver cannot be used: ${problems.join(' ')}`, {
+    details: { problems },
+  });
 
 const moduleProblems = (module: PgModule): string[] => {
   const Client: unknown = Reflect.get(Object(module), 'Client');
@@ -43,19 +51,20 @@ const configProblems = (config: pg.ClientConfig): string[] => {
   return problems;
 };
 
-/** What `pg` makes of the configuration, connection string and PG* variables included. */
-const effectiveProblems = (module: PgModule, config: pg.ClientConfig): string[] => {
-  let client: RawClient;
+/** What `pg` makes of the configuration, connection string and PG* variables included; or what is wrong with it. */
+const parsed = (module: PgModule, config: pg.ClientConfig): RawClient | string => {
   try {
     // Connects nowhere. Without the user's stream, which may do more than be made.
     const { stream: _, ...rest } = config;
-    client = new module.Client(rest) as unknown as RawClient;
+    return new module.Client(rest) as unknown as RawClient;
   } catch (error) {
-    return [`The connection settings are malformed (${nameOf(error)}); their text is not repeated here.`];
+    return `The connection settings are malformed (${nameOf(error)}); their text is not repeated here.`;
   }
+};
+
+const effectiveProblems = ({ port }: RawClient, startup: StartupMessage): string[] => {
   const problems: string[] = [];
-  if (!(client.port > 0 && client.port <= 65_535)) problems.push('`port` must be a number from 1 to 65535.');
-  const startup = client.getStartupConf();
+  if (!(port > 0 && port <= 65_535)) problems.push('`port` must be a number from 1 to 65535.');
   const options = String(startup.options ?? '');
   if (
     'idle_in_transaction_session_timeout' in startup ||
@@ -65,6 +74,12 @@ const effectiveProblems = (module: PgModule, config: pg.ClientConfig): string[] 
   }
   return problems;
 };
+
+/** `pg` sends no 0; said outright, it still is the user's word. In `options` also as `--statement-timeout=…`. */
+const hasStatementTimeout = (config: pg.ClientConfig, startup: StartupMessage): boolean =>
+  'statement_timeout' in startup ||
+  config.statement_timeout === 0 ||
+  /statement[_-]timeout/i.test(String(startup.options ?? ''));
 
 /** Not the message: what parsers complain about is often the very text. */
 const nameOf = (error: unknown): string =>

@@ -9,8 +9,9 @@ import type {
   SessionCount,
   SessionTarget,
 } from '../driver.ts';
+import { cancelStatement } from './cancel.ts';
 import { censusStatement, readCensus } from './census.ts';
-import type { RawClient } from './client.ts';
+import type { RawClient, RawStream } from './client.ts';
 import { Deadline, TIMED_OUT, within } from './deadline.ts';
 import { endStatement, lookStatement, readEnd, readLook, type SessionIdentity } from './session.ts';
 import type { SessionEnd } from './session-end.ts';
@@ -24,6 +25,8 @@ export interface ConnectionParts {
   readonly clock: Clock;
   /** Whose sessions are ended and looked at; undefined: those of the connection's own role. */
   readonly role: string | undefined;
+  /** The user's own way to make a stream, if there is one. */
+  readonly stream: pg.ClientConfig['stream'];
 }
 
 /** A statement of the driver's own. One that is not answered in time leaves the connection in no known state: it is destroyed. */
@@ -45,15 +48,21 @@ export const askWithin = async (
 export const isTimeout = (error: unknown): boolean =>
   error instanceof LeaseholdError && 'timeoutMs' in error.details;
 
-/** Says goodbye and waits for the server's own end; destroys the socket if it does not come. */
+/**
+ * Says goodbye and waits for the server's own end; destroys the socket if it does not come. A running statement is
+ * cancelled: its answer is nobody's any more, and until it is done the server does not read the goodbye.
+ */
 export const closeWithin = async (parts: ConnectionParts, timeoutMs: number): Promise<ConnectionEnd> => {
-  const { client, statements, end, clock } = parts;
+  const { client, statements, end, clock, stream } = parts;
   const wasIdle = statements.isIdle;
   end.expected();
   statements.retire();
   // `client.end()` destroys the socket under a running statement; the server reads a goodbye as soon as that is done.
   if (wasIdle) void Promise.resolve(client.end());
-  else client.connection.end();
+  else {
+    client.connection.end();
+    end.onEnd(cancelStatement(client, stream));
+  }
   const ended = await within(clock, timeoutMs, end.whenEnded());
   if (ended !== TIMED_OUT) return ended;
   end.destroy();
@@ -65,13 +74,18 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
   readonly server: string;
   readonly session: string;
   readonly #parts: ConnectionParts;
+  /** What to send after a borrower who has sent anything; none where only transactions are ended. */
+  readonly #undoing: string | undefined;
+  readonly #streams: readonly RawStream[];
   #closing: Promise<ConnectionEnd> | undefined;
 
-  constructor(parts: ConnectionParts, { server, session }: SessionIdentity) {
+  constructor(parts: ConnectionParts, { server, session }: SessionIdentity, undoing: string | undefined) {
     this.client = parts.client as unknown as pg.Client;
     this.server = server;
     this.session = session;
     this.#parts = parts;
+    this.#undoing = undoing;
+    this.#streams = parts.end.streams;
   }
 
   get isOpen(): boolean {
@@ -79,7 +93,14 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
   }
 
   get isClean(): boolean {
-    return this.#parts.statements.isIdle && !this.#isInTransaction;
+    return this.#parts.statements.isIdle && this.#cleanUp === undefined;
+  }
+
+  /** What stands between the session and its next borrower, as one message. */
+  get #cleanUp(): string | undefined {
+    const undoing = this.#parts.statements.wasUsed ? this.#undoing : undefined;
+    if (!this.#isInTransaction) return undoing;
+    return undoing === undefined ? 'ROLLBACK' : `ROLLBACK; ${undoing}`;
   }
 
   /** As of the last answer: a BEGIN that is still in flight does not count yet. */
@@ -104,8 +125,8 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
   }
 
   /**
-   * Waits for what the borrower did not await, then ends its transaction. Other session state (SET, LISTEN, temporary
-   * tables, prepared statements) stays, as it does in `pg.Pool`.
+   * Waits for what the borrower did not await, then ends its transaction. Other session state stays, as it does in
+   * `pg.Pool`, unless the driver was told to reset the session.
    */
   async reset(timeoutMs: number): Promise<ResetResult> {
     const { statements, clock } = this.#parts;
@@ -113,19 +134,25 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
     if (!this.isOpen) return { isFit: false, wasInTransaction: false };
     if (!statements.isIdle && (await within(clock, timeoutMs, statements.whenIdle())) === TIMED_OUT)
       return { isFit: false, wasInTransaction: true };
-    if (!this.#isInTransaction) return { isFit: this.isOpen, wasInTransaction: false };
+    const wasInTransaction = this.#isInTransaction;
+    const text = this.#cleanUp;
+    if (text === undefined) return { isFit: this.isOpen, wasInTransaction };
+    // Before it is sent: whatever a borrower still sends behind it counts again.
+    statements.wasUsed = false;
     try {
-      await askWithin(this.#parts, { text: 'ROLLBACK' }, deadline.remainingMs);
-      return { isFit: this.isOpen && !this.#isInTransaction, wasInTransaction: true };
+      await askWithin(this.#parts, { text }, deadline.remainingMs);
+      return { isFit: this.isOpen && !this.#isInTransaction, wasInTransaction };
     } catch {
-      return { isFit: false, wasInTransaction: true };
+      return { isFit: false, wasInTransaction };
     }
   }
 
+  /** A stream of the user's own may be unable to do this; then the process stays. */
   keepAlive(isWanted: boolean): void {
-    const { stream } = this.#parts.client.connection;
-    if (isWanted) stream.ref?.();
-    else stream.unref?.();
+    for (const stream of this.#streams) {
+      if (isWanted) stream.ref?.();
+      else stream.unref?.();
+    }
   }
 
   close(timeoutMs: number): Promise<ConnectionEnd> {

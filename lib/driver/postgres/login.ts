@@ -7,7 +7,8 @@ import { type Deadline, TIMED_OUT, within } from './deadline.ts';
 import { connectError, isServerError, isUnreachable, localFailure, serverFailure } from './failure.ts';
 import { hasSettings, IDENTITY, readIdentity } from './session.ts';
 import { SessionEnd } from './session-end.ts';
-import { type Dialect, settleSettings, startupOptions } from './settings.ts';
+import { undoStatements } from './session-reset.ts';
+import { type Dialect, type SessionSettings, settleSettings, startupOptions } from './settings.ts';
 import { StatementQueue } from './statement-queue.ts';
 
 /** How long a failed login waits for the server's FIN: until then its slot may still count. */
@@ -18,8 +19,11 @@ export interface LoginContext {
   readonly config: pg.ClientConfig;
   readonly clock: Clock;
   readonly request: OpenRequest;
+  /** Of the request, as far as the user's own configuration leaves it to the lease. */
+  readonly settings: SessionSettings;
   readonly deadline: Deadline;
   readonly role: string | undefined;
+  readonly resetsSession: boolean;
 }
 
 /** One connection attempt in one dialect, the session's identity included. */
@@ -37,11 +41,10 @@ export const login = async (context: LoginContext, dialect: Dialect): Promise<Op
 };
 
 const makeParts = (
-  { Client, config, clock, request, role }: LoginContext,
+  { Client, config, clock, request, settings, role }: LoginContext,
   dialect: Dialect,
 ): ConnectionParts => {
-  const { label, idleMs, gate } = request;
-  const statements = new StatementQueue(gate, config.pipeline === true);
+  const statements = new StatementQueue(request.gate, config.pipeline === true);
   // `onError` cannot be called before `connect`.
   let end: SessionEnd | undefined;
   // The bound is ours, and so is what the configuration says about the label.
@@ -50,8 +53,9 @@ const makeParts = (
     {
       statements,
       completeStartup: (message) => {
-        const options = startupOptions(dialect, idleMs, message.options);
-        return { ...message, application_name: label, ...(options === undefined ? {} : { options }) };
+        const options = startupOptions(dialect, settings, message.options);
+        const own = options === undefined ? {} : { options };
+        return { ...message, application_name: settings.label, ...own };
       },
       onError: (error) => {
         end?.failed(error);
@@ -61,7 +65,7 @@ const makeParts = (
   );
   end = new SessionEnd(client.connection, clock);
   end.onEnd(({ error }) => statements.close(error));
-  return { client, statements, end, clock, role };
+  return { client, statements, end, clock, role, stream: config.stream };
 };
 
 const timedOut = ({ request }: LoginContext, { client, end }: ConnectionParts): OpenResult<pg.Client> => {
@@ -106,16 +110,16 @@ const refused = (failure: OpenFailure, error: unknown, address: { host: string; 
   ({ kind: 'refused', failure, error: connectError(failure, error, address) }) as const;
 
 const identified = async (context: LoginContext, parts: ConnectionParts): Promise<OpenResult<pg.Client>> => {
-  const { request, deadline } = context;
+  const { settings, deadline, resetsSession } = context;
   try {
     const answer = await askWithin(parts, IDENTITY, deadline.remainingMs);
     const identity = readIdentity(answer);
-    if (!hasSettings(answer, request.label, request.idleMs)) {
-      await askWithin(parts, settleSettings(request.label, request.idleMs), deadline.remainingMs);
-    }
+    const isFromBirth = hasSettings(answer, settings);
+    if (!isFromBirth) await askWithin(parts, { text: settleSettings(settings) }, deadline.remainingMs);
     // The timer that bounds this may itself have slept through a freeze.
     if (deadline.remainingMs === 0) return timedOut(context, parts);
-    return { kind: 'open', connection: new PostgresConnection(parts, identity) };
+    const undoing = resetsSession ? undoStatements(isFromBirth ? undefined : settings) : undefined;
+    return { kind: 'open', connection: new PostgresConnection(parts, identity, undoing) };
   } catch (error) {
     return unidentified(context, parts, error);
   }

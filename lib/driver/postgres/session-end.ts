@@ -38,6 +38,12 @@ export class SessionEnd {
     connection.on('end', () => this.#finish());
   }
 
+  /** What a connection that has logged in goes through: the first stream, and the TLS that was put upon it. */
+  get streams(): readonly RawStream[] {
+    const { stream } = this.#connection;
+    return stream === this.#socket ? [stream] : [stream, this.#socket];
+  }
+
   /** A TCP connection was established at some time. */
   get wasConnected(): boolean {
     return this.#wasConnected;

@@ -1,5 +1,5 @@
 import type { EndOutcome, SessionTarget } from '../driver.ts';
-import { durationMs } from './settings.ts';
+import { durationMs, type SessionSettings } from './settings.ts';
 
 /** Who a session is, in the server's own words. Times are microseconds since 1970, as decimal text. */
 export interface SessionIdentity {
@@ -21,7 +21,8 @@ export const IDENTITY = {
       ${micros('pg_postmaster_start_time()')}::text AS server_started,
       current_setting('application_name') AS label,
       current_setting('idle_session_timeout', true) AS idle,
-      current_setting('idle_in_transaction_session_timeout', true) AS idle_in_transaction
+      current_setting('idle_in_transaction_session_timeout', true) AS idle_in_transaction,
+      current_setting('statement_timeout', true) AS statement
     FROM pg_catalog.pg_stat_get_activity(pg_backend_pid()) AS me`,
   types: rawText,
 };
@@ -33,6 +34,7 @@ interface IdentityRow {
   readonly label: string;
   readonly idle: string | null;
   readonly idle_in_transaction: string | null;
+  readonly statement: string | null;
 }
 
 export const rowsOf = <Row>(result: unknown): readonly Row[] => (result as { rows: Row[] }).rows;
@@ -49,10 +51,19 @@ export const readIdentity = (result: unknown): SessionIdentity => {
 };
 
 /** False where a pooler has dropped the startup options or the label. A setting that the server does not have counts as set. */
-export const hasSettings = (result: unknown, label: string, idleMs: number): boolean => {
+export const hasSettings = (
+  result: unknown,
+  { label, idleMs, statementTimeoutMs }: SessionSettings,
+): boolean => {
   const row = rowsOf<IdentityRow>(result)[0];
-  const isSet = (shown: string | null | undefined): boolean => shown == null || durationMs(shown) === idleMs;
-  return row?.label === label && isSet(row.idle) && isSet(row.idle_in_transaction);
+  const isSet = (shown: string | null | undefined, wantedMs: number | undefined): boolean =>
+    shown == null || wantedMs === undefined || durationMs(shown) === wantedMs;
+  return (
+    row?.label === label &&
+    isSet(row.idle, idleMs) &&
+    isSet(row.idle_in_transaction, idleMs) &&
+    isSet(row.statement, statementTimeoutMs)
+  );
 };
 
 interface BoundSession {

@@ -1,3 +1,11 @@
+/** What the lease wants of its session, from the first instant to the end. */
+export interface SessionSettings {
+  readonly label: string;
+  readonly idleMs: number;
+  /** Absent: not ours to set. */
+  readonly statementTimeoutMs?: number;
+}
+
 /**
  * The session settings that let the server end a session nobody uses (D4), and the ways to say them.
  *
@@ -11,12 +19,19 @@ export type Dialect = 'full' | 'old' | 'bare';
 const CLIENT_CHECK_MS = 2_000;
 
 /** All take milliseconds when no unit is given. */
-const settingsOf = (dialect: Dialect, idleMs: number): Readonly<Record<string, number>> => {
+const settingsOf = (
+  dialect: Dialect,
+  { idleMs, statementTimeoutMs }: SessionSettings,
+): Readonly<Record<string, number>> => {
   if (dialect === 'bare') return {};
-  if (dialect === 'old') return { idle_in_transaction_session_timeout: idleMs };
-  return {
-    idle_session_timeout: idleMs,
+  const everywhere = {
     idle_in_transaction_session_timeout: idleMs,
+    ...(statementTimeoutMs === undefined ? {} : { statement_timeout: statementTimeoutMs }),
+  };
+  if (dialect === 'old') return everywhere;
+  return {
+    ...everywhere,
+    idle_session_timeout: idleMs,
     client_connection_check_interval: CLIENT_CHECK_MS,
     // A frozen environment acknowledges nothing: a session that is sending to it is not idle, and ends by this one.
     tcp_user_timeout: idleMs,
@@ -24,8 +39,12 @@ const settingsOf = (dialect: Dialect, idleMs: number): Readonly<Record<string, n
 };
 
 /** The startup `options` with ours behind the user's own: the last one counts. */
-export const startupOptions = (dialect: Dialect, idleMs: number, own: unknown): string | undefined => {
-  const ours = Object.entries(settingsOf(dialect, idleMs)).map(([name, value]) => `-c ${name}=${value}`);
+export const startupOptions = (
+  dialect: Dialect,
+  settings: SessionSettings,
+  own: unknown,
+): string | undefined => {
+  const ours = Object.entries(settingsOf(dialect, settings)).map(([name, value]) => `-c ${name}=${value}`);
   const all = [...(typeof own === 'string' && own !== '' ? [own] : []), ...ours];
   return all.length > 0 ? all.join(' ') : undefined;
 };
@@ -57,13 +76,22 @@ export const durationMs = (shown: string): number => {
   return digits === undefined ? Number.NaN : Number(digits) * (UNIT_MS[unit] ?? Number.NaN);
 };
 
-/** Sets, of label and idle timeouts, those that this server has. Only where the startup message did not do it. */
-export const settleSettings = (label: string, idleMs: number) => ({
-  text: `SELECT pg_catalog.set_config(have.name, want.value, false)
-    FROM unnest($1::text[], $2::text[]) AS want (name, value)
-    JOIN pg_catalog.pg_settings AS have ON have.name = want.name`,
-  values: [
-    ['application_name', 'idle_session_timeout', 'idle_in_transaction_session_timeout'],
-    [label, String(idleMs), String(idleMs)],
-  ],
-});
+/**
+ * Sets, of label and timeouts, those that this server has. Only where the startup message did not do it. It has no
+ * parameters, so that other statements can stand before it in one message.
+ */
+export const settleSettings = ({ label, idleMs, statementTimeoutMs }: SessionSettings): string => {
+  const wanted = {
+    application_name: label,
+    idle_session_timeout: idleMs,
+    idle_in_transaction_session_timeout: idleMs,
+    ...(statementTimeoutMs === undefined ? {} : { statement_timeout: statementTimeoutMs }),
+  };
+  const rows = Object.entries(wanted).map(([name, value]) => `('${name}', ${literal(String(value))})`);
+  return `SELECT pg_catalog.set_config(have.name, want.value, false)
+    FROM (VALUES ${rows.join(', ')}) AS want (name, value)
+    JOIN pg_catalog.pg_settings AS have ON have.name = want.name`;
+};
+
+/** Read alike whatever `standard_conforming_strings` says. */
+const literal = (text: string): string => `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;

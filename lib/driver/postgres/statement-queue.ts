@@ -30,6 +30,8 @@ interface Submittable {
  * the tick in which a statement is sent. (With pg's pipeline mode everything is sent in the tick of its `query` anyway.)
  */
 export class StatementQueue {
+  /** A statement of the borrower was sent since this was last set to false. */
+  wasUsed = false;
   readonly #gate: StatementGate;
   readonly #isPipelined: boolean;
   /** What a Submittable wants to hear with its failure. */
@@ -61,7 +63,10 @@ export class StatementQueue {
   query(config: unknown, values: unknown, callback: unknown): unknown {
     if (this.#held.length === 0 && this.#maySend) {
       const opening = this.#gate();
-      if (opening === undefined) return this.#handOn(config, values, callback);
+      if (opening === undefined) {
+        this.wasUsed = true;
+        return this.#handOn(config, values, callback);
+      }
       const result = this.#hold(config, values, callback, false);
       this.#awaitGate(opening);
       return result;
@@ -167,6 +172,7 @@ export class StatementQueue {
   #sendHead(): void {
     const head = this.#held.shift();
     if (!head) return;
+    this.wasUsed ||= !head.isOwn;
     try {
       const result = this.#handOn(head.config, head.values, head.callback);
       head.resolve?.(result);
