@@ -106,6 +106,14 @@ export interface InForce {
   readonly pausedForMs: number;
 }
 
+/** How full the fleet is at the moment of a reply. */
+export interface Fullness {
+  /** What counts against the capacity: held and revoking leases; a slot that is only kept for a waiter does not. */
+  readonly inUse: number;
+  /** The capacity in force. In a debt more is in use than that. */
+  readonly capacity: number;
+}
+
 export type Control = 'open' | 'paused' | 'draining';
 
 export const encodeSettings = (settings: ResourceSettings): string =>

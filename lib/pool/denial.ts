@@ -1,5 +1,5 @@
 import { LeaseholdError } from '../core/errors.ts';
-import type { DenialReason, Forbidden } from '../core/lease.ts';
+import type { DenialReason, Forbidden, Fullness } from '../core/lease.ts';
 
 const WHY: Readonly<Record<DenialReason, string>> = {
   FULL: 'every connection is taken',
@@ -33,3 +33,67 @@ export const forbiddenError = (resource: string, because: Forbidden): LeaseholdE
   new LeaseholdError('DENIED', `No lease on '${resource}': ${WHY[because]}.`, {
     details: { resource, reason: because },
   });
+
+/** A caller whose time is up, and all that is known about why. */
+export interface TimedOut {
+  readonly resource: string;
+  readonly waitedMs: number;
+  readonly step: string;
+  /** What last went wrong there. */
+  readonly trouble: LeaseholdError | undefined;
+  /** This process's connections, the callers that wait in it, and the most it may have. */
+  readonly own: {
+    readonly total: number;
+    readonly active: number;
+    readonly idle: number;
+    readonly opening: number;
+    readonly waiting: number;
+    readonly max: number;
+  };
+  /** The fleet's, when the registry last said so. */
+  readonly fleet: (Fullness & { readonly ageMs: number }) | undefined;
+}
+
+/** A word of the registry is present for as long as two slow polls take, in ms. */
+const PRESENT_MS = 1_000;
+/** Beyond this age, in ms, it says nothing about this wait any more. */
+const STALE_MS = 60_000;
+
+/** Which step was slow, what last went wrong there, and what this process and the fleet have. */
+export const timedOutError = ({
+  resource,
+  waitedMs,
+  step,
+  trouble,
+  own,
+  fleet,
+}: TimedOut): LeaseholdError => {
+  const isKnown = fleet !== undefined && fleet.ageMs <= STALE_MS;
+  const text = [
+    `No connection to '${resource}' within ${Math.round(waitedMs)} ms: waiting for ${step}.`,
+    `This process has ${own.active} active and ${own.idle} idle of ${own.total} in all, at most ${own.max};`,
+    own.waiting === 1 ? '1 caller waits.' : `${own.waiting} callers wait.`,
+    ...(isKnown ? [fleetText(fleet)] : []),
+  ].join(' ');
+  const details = {
+    step,
+    waitedMs: Math.round(waitedMs),
+    ...own,
+    ...(isKnown && {
+      fleetInUse: fleet.inUse,
+      capacity: fleet.capacity,
+      fleetAgeMs: Math.round(fleet.ageMs),
+    }),
+  };
+  if (trouble === undefined) return new LeaseholdError('ACQUIRE_TIMEOUT', text, { details });
+  return new LeaseholdError(trouble.code, `${text} ${trouble.message}`, {
+    cause: trouble,
+    details: { ...trouble.details, ...details },
+    ...(trouble.retryAfterMs === undefined ? {} : { retryAfterMs: trouble.retryAfterMs }),
+  });
+};
+
+const fleetText = ({ inUse, capacity, ageMs }: Fullness & { readonly ageMs: number }): string =>
+  ageMs <= PRESENT_MS
+    ? `The fleet has ${inUse} of ${capacity} in use.`
+    : `The fleet had ${inUse} of ${capacity} in use ${Math.round(ageMs / 1_000)} s ago.`;

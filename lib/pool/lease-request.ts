@@ -1,7 +1,7 @@
 import { listeningPollDelayMs, pollDelayMs, registryDelayMs } from '../core/backoff.ts';
 import { type Instant, sleep } from '../core/clock.ts';
 import { isLeaseholdError, LeaseholdError } from '../core/errors.ts';
-import type { DenialReason } from '../core/lease.ts';
+import type { DenialReason, Fullness } from '../core/lease.ts';
 import { DAY_MS } from '../core/options.ts';
 import type { GrantReply, GrantRequest } from '../registry/registry.ts';
 import { deniedError, forbiddenError } from './denial.ts';
@@ -24,8 +24,8 @@ export interface Patience {
   readonly signal: AbortSignal;
   /** Ms until the last of them gives up. */
   remainingMs(): number;
-  /** What keeps the request from succeeding right now, for the message of a time-out. */
-  note(step: string, trouble?: LeaseholdError): void;
+  /** What keeps the request from succeeding right now, for the message of a time-out. `fleet`: the registry has just said so. */
+  note(step: string, trouble?: LeaseholdError, fleet?: Fullness): void;
   /** Nothing comes before `ms` have passed: those who cannot wait so long hear it now. */
   giveUpBefore(ms: number, error: LeaseholdError): void;
 }
@@ -169,14 +169,15 @@ export class LeaseRequest {
     }
   }
 
-  async #afterDenial({ kind: _, ...denial }: Extract<GrantReply, { kind: 'denied' }>): Promise<void> {
+  async #afterDenial({ kind: _, ...reply }: Extract<GrantReply, { kind: 'denied' }>): Promise<void> {
     const { config, events, clock } = this.#holder;
+    const { inUse, capacity, ...denial } = reply;
     const { reason, because, retryAfterMs } = denial;
     // A refused id is not known to the registry, so the next ask is not a repeat.
     this.#again = false;
     events.emit('leaseDenied', denial);
     const denied = deniedError(config.resource, denial);
-    this.#patience.note(`the registry (${because ?? reason})`, denied);
+    this.#patience.note(`the registry (${because ?? reason})`, denied, { inUse, capacity });
     if (FINAL.has(reason)) throw denied;
     this.#patience.giveUpBefore(retryAfterMs, denied);
     // Somebody with more time may have come while this was asked: the registry keeps a place for him.
@@ -193,11 +194,17 @@ export class LeaseRequest {
     await this.#place.sleep(this.#pollInMs(reply), this.#patience.signal);
   }
 
-  #noteQueue({ position, because }: Queued): void {
+  #noteQueue({ position, because, inUse, capacity }: Queued): void {
     const { config, clock, events } = this.#holder;
     const place = `the fleet's queue (position ${position})`;
-    if (because === undefined) this.#patience.note(place);
-    else this.#patience.note(`${place} while nothing is granted`, forbiddenError(config.resource, because));
+    const fleet = { inUse, capacity };
+    if (because === undefined) this.#patience.note(place, undefined, fleet);
+    else
+      this.#patience.note(
+        `${place} while nothing is granted`,
+        forbiddenError(config.resource, because),
+        fleet,
+      );
     const waitedMs = clock.elapsedMs(this.#since);
     if (waitedMs < this.#reportAtMs) return;
     this.#reportAtMs = waitedMs + Math.min(waitedMs, REPORT_RARELY_MS);

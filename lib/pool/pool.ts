@@ -5,6 +5,7 @@ import { isLeaseholdError, LeaseholdError } from '../core/errors.ts';
 import { Events } from '../core/events.ts';
 import { systemRandom } from '../core/random.ts';
 import type { OnClosed } from './closer.ts';
+import { timedOutError } from './denial.ts';
 import { Dispatch } from './dispatch.ts';
 import { explain } from './gate.ts';
 import { Holder } from './holder.ts';
@@ -214,19 +215,17 @@ export class Pool<Connection> implements AsyncDisposable {
     return error;
   }
 
-  /** Which step was slow, what last went wrong there, and what this process has. */
   #timedOut(waitedMs: number): LeaseholdError {
-    const { step, trouble } = this.#dispatch.parts.supply.hindrance;
-    const { resource, max, lent, idle, opening, waiting } = this.status();
-    const text =
-      `No connection to '${resource}' within ${Math.round(waitedMs)} ms: waiting for ${step}. ` +
-      `This process has ${lent} lent, ${idle} idle, ${opening} opening of at most ${max}; ${waiting} waiting.`;
-    const details = { step, waitedMs: Math.round(waitedMs), max, lent, idle, opening, waiting };
-    if (trouble === undefined) return new LeaseholdError('ACQUIRE_TIMEOUT', text, { details });
-    return new LeaseholdError(trouble.code, `${text} ${trouble.message}`, {
-      cause: trouble,
-      details: { ...trouble.details, ...details },
-      ...(trouble.retryAfterMs === undefined ? {} : { retryAfterMs: trouble.retryAfterMs }),
+    const { step, trouble, fleet } = this.#dispatch.parts.supply.hindrance;
+    const { resource, max, lent: active, idle, busy, closing, opening, waiting } = this.status();
+    const total = active + idle + busy + closing;
+    return timedOutError({
+      resource,
+      waitedMs,
+      step,
+      trouble,
+      own: { total, active, idle, opening, waiting, max },
+      fleet: fleet && { ...fleet, ageMs: this.#holder.clock.elapsedMs(fleet.heardAt) },
     });
   }
 }

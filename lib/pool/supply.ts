@@ -6,6 +6,7 @@ import type { Chores } from './chores.ts';
 import type { Farewells } from './farewells.ts';
 import type { Fitness } from './fitness.ts';
 import type { Gate } from './gate.ts';
+import { Hindrance } from './hindrance.ts';
 import type { Holder } from './holder.ts';
 import { LeaseRequest, type Patience } from './lease-request.ts';
 import { LeasedConnection, lifetimeOf } from './leased-connection.ts';
@@ -36,12 +37,6 @@ export interface SupplyParts<Connection> {
   drop(connection: LeasedConnection<Connection>, reason: CloseReason): void;
 }
 
-/** What a time-out should tell: which step was slow, and what last went wrong. */
-export interface Hindrance {
-  readonly step: string;
-  readonly trouble: LeaseholdError | undefined;
-}
-
 /** Why a connection cannot be kept; `unasked`: it can, but nobody could ask it. */
 type Verdict = CloseReason | 'unasked' | undefined;
 
@@ -49,13 +44,14 @@ type Verdict = CloseReason | 'unasked' | undefined;
 export class Supply<Connection> {
   /** Connections on their way. */
   count = 0;
-  hindrance: Hindrance = { step: 'a connection of this process', trouble: undefined };
+  readonly hindrance: Hindrance;
   readonly #parts: SupplyParts<Connection>;
   /** Those on their way that may still be called off: nothing is being opened for them. */
   readonly #callable = new Set<AbortController>();
 
   constructor(parts: SupplyParts<Connection>) {
     this.#parts = parts;
+    this.hindrance = new Hindrance(parts.holder.clock);
   }
 
   /** Calls off up to `surplus` of the latest asks. */
@@ -178,7 +174,7 @@ export class Supply<Connection> {
   /** First steps of a new connection: tell the registry whose session it is, and do the duties it was granted for. */
   async #begin(connection: LeasedConnection<Connection>): Promise<void> {
     const { roster, renewer, chores } = this.#parts;
-    this.hindrance = { step: 'a connection of this process', trouble: undefined };
+    this.hindrance.note('a connection of this process');
     roster.add(connection);
     this.#parts.opened(connection);
     void renewer.renew(connection);
@@ -215,7 +211,7 @@ export class Supply<Connection> {
         'REGISTRY_UNREACHABLE',
         'The lease registry did not prolong a lease.',
       );
-      this.hindrance = { step: 'the lease registry', trouble };
+      this.hindrance.note('the lease registry', trouble);
       await sleep(holder.clock, registryDelayMs(failures, holder.random.fraction()));
     }
     return true;
@@ -229,9 +225,7 @@ export class Supply<Connection> {
         return Math.max(waiters.longestRemainingMs, minimum.longestRemainingMs);
       },
       giveUpBefore: (ms, error) => this.#refuseEarly(ms, error),
-      note: (step, trouble) => {
-        this.hindrance = { step, trouble };
-      },
+      note: (step, trouble, fleet) => this.hindrance.note(step, trouble, fleet),
     };
   }
 }

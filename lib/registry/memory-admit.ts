@@ -1,5 +1,5 @@
 import type { CensusDuty, Duty } from '../core/duty.ts';
-import { encodeSettings, type Share } from '../core/lease.ts';
+import { type DenialReason, encodeSettings, type Share } from '../core/lease.ts';
 import { LIMITS } from '../core/limits.ts';
 import { type Admission, claimsAhead, decideAdmission } from '../core/policy.ts';
 import type { LeaseBook } from './memory-book.ts';
@@ -124,14 +124,17 @@ const queueOrDeny = (book: LeaseBook, caller: Caller, ahead: number, ban?: Ban):
   const { wait, waitMs, leaseId, holder, listens = false } = request;
   const hintMs = ban === undefined ? book.retryAfterMs(ahead) : (ban.forMs ?? LIMITS.pollMaxMs);
   const isNear = ban?.forMs !== undefined && waitMs !== undefined && ban.forMs > waitMs;
+  const { fullness } = book;
+  const denied = (reason: DenialReason) =>
+    ({ kind: 'denied', reason, retryAfterMs: hintMs, ...fullness }) as const;
   if (ban !== undefined && wait && isNear) {
     if (ticket !== undefined) book.tickets.forget(ticket.id);
-    return { kind: 'denied', reason: 'DEADLINE_NEAR', because: ban.because, retryAfterMs: hintMs };
+    return { ...denied('DEADLINE_NEAR'), because: ban.because };
   }
   if (ticket === undefined) {
-    if (!wait) return { kind: 'denied', reason: ban?.because ?? 'FULL', retryAfterMs: hintMs };
+    if (!wait) return denied(ban?.because ?? 'FULL');
     const isFull = book.tickets.size >= book.settings.waitersMax;
-    if (isFull) return { kind: 'denied', reason: 'QUEUE_FULL', retryAfterMs: hintMs };
+    if (isFull) return denied('QUEUE_FULL');
     book.tickets.add({ id: leaseId, stamp, group, holder, listens, isPassedOver: false, isSummoned: false });
   } else {
     ticket.listens = listens;
@@ -139,7 +142,7 @@ const queueOrDeny = (book: LeaseBook, caller: Caller, ahead: number, ban?: Ban):
     ticket.isSummoned = false;
   }
   book.tickets.keepAlive(leaseId, book.now + book.settings.ticketLivenessMs);
-  const queued = { kind: 'queued', position: ahead + 1, stamp } as const;
+  const queued = { kind: 'queued', position: ahead + 1, stamp, ...fullness } as const;
   const retryAfterMs = Math.min(LIMITS.pollMaxMs, hintMs);
   const because = ban === undefined ? {} : { because: ban.because };
   return { ...queued, retryAfterMs, ...because, ...weatherFor(book, request, group) };

@@ -1,5 +1,5 @@
 import { connectAfterMs, nextTat, startsLeft } from '../core/connect-rate.ts';
-import type { InForce, LeaseOutcome, LossReason, ResourceSettings } from '../core/lease.ts';
+import type { Fullness, InForce, LeaseOutcome, LossReason, ResourceSettings } from '../core/lease.ts';
 import { EPOCH_MS, FENCES_PER_MS, LIMITS } from '../core/limits.ts';
 import { Ordered } from '../core/ordered.ts';
 import { renewAfterMs } from '../core/policy.ts';
@@ -57,6 +57,10 @@ export class LeaseBook {
 
   get count(): number {
     return this.held.size + this.dead.size;
+  }
+
+  get fullness(): Fullness {
+    return { inUse: this.count, capacity: this.settings.capacity };
   }
 
   get debt(): number {

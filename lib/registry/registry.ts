@@ -2,6 +2,7 @@ import type { CensusDuty, Duty, SessionFound } from '../core/duty.ts';
 import type {
   DenialReason,
   Forbidden,
+  Fullness,
   InForce,
   LeaseOutcome,
   LeaseRef,
@@ -22,7 +23,7 @@ import type { ResourceReport } from '../core/report.ts';
  * same id) or none that this version understands (REGISTRY_INCOMPATIBLE).
  *
  * The laws, by number, as the contract suite tests them on each implementation:
- * - L1 held + revoking <= capacity after every step, one probe aside.
+ * - L1 held + revoking <= capacity after every step, one probe aside; whoever gets nothing hears both numbers.
  * - L3 A repeat is answered with the present state; a repeat of an unknown id is `lost`.
  * - L4 Only the holder, with its fence, changes a lease, and only in the order of its turns.
  * - L5 What is revoking or gone is never held again.
@@ -151,14 +152,15 @@ export type GrantReply =
       readonly retryAfterMs: number;
       /** Nobody is granted anything for now. */
       readonly because?: Forbidden;
-    } & Weather)
-  | {
+    } & Fullness &
+      Weather)
+  | ({
       readonly kind: 'denied';
       readonly reason: DenialReason;
       readonly retryAfterMs: number;
       /** With DEADLINE_NEAR: what forbids every grant. */
       readonly because?: Forbidden;
-    }
+    } & Fullness)
   | { readonly kind: 'lost'; readonly reason: LossReason };
 
 export interface RenewItem extends LeaseRef {

@@ -93,7 +93,7 @@ describe('L13 a primary that has changed may have forgotten the last steps: the 
       groups: [],
     });
     expect((await it.report()).epoch).toBeGreaterThan(epoch);
-    expect(await it.ask('x')).toEqual({ kind: 'denied', reason: 'LEARNING', retryAfterMs: 5_000 });
+    expect(await it.ask('x')).toEqual(it.denial('LEARNING', 5_000, 0));
     expect(await it.poll('w')).toMatchObject({ kind: 'lost' });
     expect(await it.renew('a')).toEqual({ kind: 'forgotten' });
     expect(await it.again('a')).toMatchObject({ kind: 'held' });

@@ -41,6 +41,7 @@ export class Invariants {
     if (after !== undefined) this.#debt(aim, before, after, broken);
     if (after !== undefined) this.#groups(aim, before, after, broken);
     if (aim.kind === 'grant') this.#fence(reply as GrantReply, was, aim.id, broken);
+    if (aim.kind === 'grant') fullness(reply as GrantReply, after, broken);
     if (aim.kind === 'grant' && !was.has(aim.id))
       this.#admission(aim, reply as GrantReply, { before, after }, broken);
     // Who asks for an old id and does not say that it is a repeat has broken the contract: it is a new lease to the registry.
@@ -149,6 +150,14 @@ export class Invariants {
     this.#ever.add(id);
   }
 }
+
+/** What a refusal says of the fleet is what it left behind. */
+const fullness = (reply: GrantReply, after: ResourceReport | undefined, broken: string[]): void => {
+  if ((reply.kind !== 'queued' && reply.kind !== 'denied') || after === undefined) return;
+  const { inUse, capacity } = reply;
+  if (inUse !== after.held + after.revoking || capacity !== after.settings.capacity)
+    broken.push(`L1: told of ${inUse} of ${capacity}`);
+};
 
 /** Which step may end a protected lease: its own holder's, and time. What a drain finds parked is revoked at the next step. */
 const mayEnd = (aim: Aim, entry: ReportEntry): boolean =>

@@ -226,7 +226,8 @@ describe('the sweeper, through a role outside the capacity', () => {
 
 describe('a sweep', () => {
   it('is bounded: where no lease is to be had, it says so when its time is up', async () => {
-    const queued = { kind: 'queued', position: 2, stamp: 1, retryAfterMs: 50, pressure: true } as const;
+    const fleet = { inUse: 3, capacity: 3, pressure: true };
+    const queued = { kind: 'queued', position: 2, stamp: 1, retryAfterMs: 50, ...fleet } as const;
     const busy: Registry = {
       ...memoryRegistry(),
       sweep: async () => ({ expired: 0, held: 1, revoking: 1, dutyMs: 1_000, duties: [] }),

@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import { type Cluster, Redis as Redis6 } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
 import type { CensusDuty, Duty } from '../../lib/core/duty.ts';
-import type { LeaseOutcome, LeaseRef, ResourceSettings, Share } from '../../lib/core/lease.ts';
+import type {
+  DenialReason,
+  Forbidden,
+  LeaseOutcome,
+  LeaseRef,
+  ResourceSettings,
+  Share,
+} from '../../lib/core/lease.ts';
 import type { OperateReply, Operation } from '../../lib/core/operation.ts';
 import type { GroupReport, ResourceReport } from '../../lib/core/report.ts';
 import { memoryRegistry } from '../../lib/registry/memory.ts';
@@ -259,6 +266,13 @@ export class Scene {
     const reply = await this.ask(name, ask);
     if (reply.kind !== 'granted') throw new Error(`${name} was not granted: ${JSON.stringify(reply)}`);
     return reply;
+  }
+
+  /** A refusal, word for word, with so many connections in use. */
+  denial(reason: DenialReason, retryAfterMs: number, inUse: number, because?: Forbidden): GrantReply {
+    const { capacity } = this.settings;
+    const why = because === undefined ? {} : { because };
+    return { kind: 'denied', reason, retryAfterMs, ...why, inUse, capacity };
   }
 
   /** An ask that must be queued. */

@@ -50,7 +50,13 @@ const POINTS: Readonly<Record<string, Prepare>> = {
     world.interfere = async (operation, call): Promise<unknown> => {
       if (operation !== 'grant' || !isFirst) return call();
       isFirst = false;
-      return { kind: 'denied', reason: 'BREAKER', retryAfterMs: 500 } satisfies GrantReply;
+      return {
+        kind: 'denied',
+        reason: 'BREAKER',
+        retryAfterMs: 500,
+        inUse: 0,
+        capacity: 1,
+      } satisfies GrantReply;
     };
   },
   'its connect is put off': async (world) => {

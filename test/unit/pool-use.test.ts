@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import type { LeaseholdError } from '../../lib/index.ts';
 import { PoolWorld } from '../support/pool-world.ts';
 
 describe('lending', () => {
@@ -102,9 +103,66 @@ describe('lending', () => {
     await expect(world.until(other.acquire({ timeoutMs: 200 }))).rejects.toMatchObject({
       code: 'ACQUIRE_TIMEOUT',
       retryable: true,
-      message: expect.stringContaining("the fleet's queue (position 1)"),
-      details: { waitedMs: 200, max: 1, lent: 0, opening: 1 },
+      message:
+        "No connection to 'orders' within 200 ms: waiting for the fleet's queue (position 1). " +
+        'This process has 0 active and 0 idle of 0 in all, at most 1; 1 caller waits. ' +
+        'The fleet has 1 of 1 in use.',
+      details: {
+        step: "the fleet's queue (position 1)",
+        waitedMs: 200,
+        total: 0,
+        active: 0,
+        idle: 0,
+        opening: 1,
+        waiting: 1,
+        max: 1,
+        fleetInUse: 1,
+        capacity: 1,
+      },
     });
+  });
+});
+
+describe('the numbers of a time-out', () => {
+  test("are this process's alone where the registry has not told the fleet's", async () => {
+    const world = new PoolWorld(4);
+    const pool = await world.start({ max: 2 });
+    for (let at = 0; at < 2; at++) await world.until(pool.acquire());
+    const others = [1, 2].map(() => pool.acquire({ timeoutMs: 5_000 }).catch(() => undefined));
+    const error = await world.until(
+      pool.acquire({ timeoutMs: 300 }).catch((each: unknown) => each as LeaseholdError),
+    );
+    expect(error).toMatchObject({
+      code: 'ACQUIRE_TIMEOUT',
+      message:
+        "No connection to 'orders' within 300 ms: waiting for a connection of this process. " +
+        'This process has 2 active and 0 idle of 2 in all, at most 2; 3 callers wait.',
+      details: { total: 2, active: 2, idle: 0, opening: 0, waiting: 3, max: 2 },
+    });
+    expect(Object.keys((error as LeaseholdError).details)).not.toContain('capacity');
+    await world.until(Promise.all(others));
+  });
+
+  test("tell the fleet's with their age, and leave them out when that is great", async () => {
+    const world = new PoolWorld(2);
+    const options = { max: 1, headroom: 0 };
+    const holder = await world.start(options);
+    const lent = await world.until(holder.acquire());
+    await world.until(world.pool(options).acquire());
+    // It waits in the fleet's queue first, and so hears of the fleet.
+    const pool = world.pool(options);
+    const waiting = pool.acquire({ timeoutMs: 60_000 });
+    await world.clock.advanceAsync(5_000);
+    await lent.giveBack();
+    await world.until(waiting);
+    await world.clock.advanceAsync(2_000);
+    const late = () => world.until(pool.acquire({ timeoutMs: 500 }).catch((error: unknown) => error));
+    expect(await late()).toMatchObject({
+      message: expect.stringMatching(/; 1 caller waits\. The fleet had 2 of 2 in use 3 s ago\.$/),
+      details: { total: 1, active: 1, fleetInUse: 2, capacity: 2, fleetAgeMs: expect.any(Number) },
+    });
+    await world.clock.advanceAsync(60_000);
+    expect(await late()).toMatchObject({ message: expect.stringMatching(/1 caller waits\.$/) });
   });
 });
 

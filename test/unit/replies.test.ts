@@ -25,8 +25,8 @@ interface Reader {
 
 const READERS: Readonly<Record<string, Reader>> = {
   granted: { read: readAsk, good: ['granted', 9, 10, 11, 0, 12, 13, 0, 1, 0, [DUTY], IN_FORCE, CENSUS] },
-  queued: { read: readAsk, good: ['queued', 1, 2, 3, 'PAUSED', 1, 1, []] },
-  denied: { read: readAsk, good: ['denied', 'DEADLINE_NEAR', 500, 'PAUSED'] },
+  queued: { read: readAsk, good: ['queued', 1, 2, 3, 'PAUSED', 79, 80, 1, 1, []] },
+  denied: { read: readAsk, good: ['denied', 'DEADLINE_NEAR', 500, 'PAUSED', 79, 80] },
   lost: { read: readAsk, good: ['lost', 'revoked'] },
   renewed: {
     read: (value) => readRenew(value, 3),
@@ -142,7 +142,7 @@ test('a bare word is the release of one lease', () => {
 });
 
 test('flags are 0 or 1', () => {
-  expect(() => readAsk(['queued', 1, 2, 3, '-', 2, 0, []])).toThrow(/Not a reply/);
+  expect(() => readAsk(['queued', 1, 2, 3, '-', 79, 80, 2, 0, []])).toThrow(/Not a reply/);
 });
 
 test('settings that cannot be read are no settings', () => {

@@ -1,5 +1,12 @@
 import type { CensusDuty, Duty } from '../../core/duty.ts';
-import type { DenialReason, Forbidden, InForce, LossReason, ResourceSettings } from '../../core/lease.ts';
+import type {
+  DenialReason,
+  Forbidden,
+  Fullness,
+  InForce,
+  LossReason,
+  ResourceSettings,
+} from '../../core/lease.ts';
 import { renewAfterMs } from '../../core/policy.ts';
 import type {
   ConfigureReply,
@@ -44,6 +51,8 @@ const because = (reply: Reply): { because?: Forbidden } => {
   return word === '-' ? {} : { because: word };
 };
 
+const fullness = (reply: Reply): Fullness => ({ inUse: reply.number(), capacity: reply.number() });
+
 const inForce = (reply: Reply): { inForce?: InForce } => {
   const value = reply.optional(inForceOf);
   return value === undefined ? {} : { inForce: value };
@@ -71,6 +80,7 @@ export const readGrant = (value: unknown, settings: ResourceSettings): GrantRepl
         stamp: reply.number(),
         retryAfterMs: reply.number(),
         ...because(reply),
+        ...fullness(reply),
         pressure: reply.flag(),
         ...settingsDiffer(reply),
         ...inForce(reply),
@@ -81,6 +91,7 @@ export const readGrant = (value: unknown, settings: ResourceSettings): GrantRepl
         reason: reply.oneOf(...DENIALS),
         retryAfterMs: reply.number(),
         ...because(reply),
+        ...fullness(reply),
       };
     case 'lost':
       return { kind: 'lost', reason: reply.oneOf(...LOSSES) };

@@ -934,7 +934,7 @@ return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, 
 return { 'done' }`,
   },
   grant: {
-    sha1: '4f7e6e1ca7b33bd08879fe6287ade2a22e7766fe',
+    sha1: 'e2f5f20541b2f160a34add2f3b6dbac97cbf9dd4',
     uses: ['keys', 'clock', 'grant-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local waits, again, asked = wait == '1', ARGV[2] == '1', tonumber(ARGV[3] or 0)
 local waitMs, listens = tonumber(waitText), listensText == '1' and 1 or 0
@@ -972,21 +972,25 @@ if ticket then tickets.forget(id) end
 return granted(lease, duties, verdict.census)
 end
 local hint = because and (forMs or 500) or admit.retry_after(ahead)
+local function denied(reason, why)
+return state.done({ 'denied', reason, hint, why, state.count(), state.capacity })
+end
 if waits and forMs and waitMs and forMs > waitMs then
 if ticket then tickets.forget(id) end
-return state.done({ 'denied', 'DEADLINE_NEAR', hint, because })
+return denied('DEADLINE_NEAR', because)
 end
 if ticket then
 ticket.listens, ticket.isPassedOver, ticket.isSummoned = listens, 0, 0
 tickets.write(ticket)
 else
-if not waits then return state.done({ 'denied', because or 'FULL', hint, '-' }) end
-if state.waiting + state.claims >= state.waitersMax then return state.done({ 'denied', 'QUEUE_FULL', hint, '-' }) end
+if not waits then return denied(because or 'FULL', '-') end
+if state.waiting + state.claims >= state.waitersMax then return denied('QUEUE_FULL', '-') end
 state.stamp = math.max(state.stamp, order)
 tickets.add(id, order, listens, group, holder)
 end
 tickets.keep_alive(id)
-return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })`,
+return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or '-', state.count(), state.capacity,
+leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
     sha1: 'ee475266aaa56b776e50578fec9dfc01b748b421',

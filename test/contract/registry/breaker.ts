@@ -30,7 +30,7 @@ export const describeBreaker = ({ scene }: Scenes): void => {
     test('failed connects of three holders forbid every grant, and leave the rest as it is', async () => {
       const it = await openScene();
       expect(await breakerOf(it)).toBe('open');
-      expect(await it.ask('x')).toEqual({ kind: 'denied', reason: 'BREAKER', retryAfterMs: 500 });
+      expect(await it.ask('x')).toEqual(it.denial('BREAKER', 500, 1));
       expect(await it.renew('held')).toMatchObject({ kind: 'held' });
       expect(await it.ask('held', { again: true })).toMatchObject({ kind: 'granted' });
       expect(await it.park('held')).toEqual({ kind: 'parked' });
@@ -39,12 +39,9 @@ export const describeBreaker = ({ scene }: Scenes): void => {
 
     test('who can wait is queued; who cannot wait so long hears so at once', async () => {
       const it = await openScene('auth');
-      expect(await it.ask('y', { wait: true, waitMs: 1_999 })).toEqual({
-        kind: 'denied',
-        reason: 'DEADLINE_NEAR',
-        because: 'BREAKER',
-        retryAfterMs: 2_000,
-      });
+      expect(await it.ask('y', { wait: true, waitMs: 1_999 })).toEqual(
+        it.denial('DEADLINE_NEAR', 2_000, 1, 'BREAKER'),
+      );
       expect(await it.queued('w', { waitMs: 2_000 })).toMatchObject({
         because: 'BREAKER',
         retryAfterMs: 500,
@@ -127,7 +124,7 @@ export const describeBreaker = ({ scene }: Scenes): void => {
       // A repeat is no further try.
       expect(await it.ask('a', { again: true })).toMatchObject({ kind: 'granted' });
       await it.granted('b');
-      expect(await it.ask('c')).toEqual({ kind: 'denied', reason: 'BREAKER', retryAfterMs: 500 });
+      expect(await it.ask('c')).toEqual(it.denial('BREAKER', 500, 3));
       expect(await it.ask('w', { wait: true, waitMs: 0 })).toMatchObject({
         kind: 'queued',
         because: 'BREAKER',

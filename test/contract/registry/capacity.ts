@@ -28,8 +28,31 @@ export const describeCapacity = ({ scene }: Scenes): void => {
         pressure: false,
       });
       expect(await it.ask('b')).toMatchObject({ kind: 'granted', pressure: true });
-      expect(await it.ask('c')).toEqual({ kind: 'denied', reason: 'FULL', retryAfterMs: 500 });
+      expect(await it.ask('c')).toEqual(it.denial('FULL', 500, 2));
       expect(await it.report()).toMatchObject({ held: 2, revoking: 0, waiters: 0, protectedCount: 2 });
+    });
+
+    test('L1 whoever gets nothing hears what counts against the capacity, and the capacity in force', async () => {
+      const it = await scene({ capacity: 4, headroom: 1 });
+      for (const each of ['a', 'b', 'c']) await it.granted(each);
+      await it.abandon('c');
+      expect(await it.ask('x')).toMatchObject({ reason: 'FULL', inUse: 3, capacity: 4 });
+      expect(await it.listening('w')).toMatchObject({ inUse: 3, capacity: 4 });
+      // A slot that is kept for somebody is not in use yet.
+      await it.release('a');
+      expect(await it.report()).toMatchObject({ claims: 1 });
+      expect(await it.queued('v')).toMatchObject({ position: 1, inUse: 2, capacity: 4 });
+      // Sessions of others take from what may be granted, not from what was agreed on.
+      await it.adopt(await it.census(), [], 1);
+      expect(await it.poll('v')).toMatchObject({ inUse: 2, capacity: 4 });
+      await it.resize(1, 0);
+      expect(await it.poll('v')).toMatchObject({ inUse: 2, capacity: 1 });
+      await it.operate({ kind: 'pause', forMs: 5_000 });
+      expect(await it.ask('y', { wait: true, waitMs: 1 })).toMatchObject({
+        reason: 'DEADLINE_NEAR',
+        inUse: 2,
+        capacity: 1,
+      });
     });
 
     test('L1 the headroom is for revocations only: room never eats it, also not for a waiter', async () => {

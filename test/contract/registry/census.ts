@@ -397,7 +397,7 @@ export const describeCensus = ({ scene, unknownScene }: Scenes): void => {
       const it = unknownScene();
       await it.again('a', { inForce: inForce(it, { control: 'paused', pausedForMs: 20_000 }) });
       await it.registry.configure(it.resource, it.settings, true);
-      expect(await it.ask('x')).toEqual({ kind: 'denied', reason: 'PAUSED', retryAfterMs: 20_000 });
+      expect(await it.ask('x')).toEqual({ ...it.denial('PAUSED', 20_000, 1), capacity: 9 });
       it.advance(20_000);
       expect(await it.ask('x')).toMatchObject({ kind: 'granted' });
       const other = unknownScene();

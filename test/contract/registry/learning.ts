@@ -5,9 +5,9 @@ export const describeLearning = ({ scene, unknownScene }: Scenes): void => {
   describe('L13 learning', () => {
     test('L13 a registry without memory grants nothing; learning ends by time after protection, idle time and connect bound', async () => {
       const it = unknownScene();
-      expect(await it.ask('a')).toEqual({ kind: 'denied', reason: 'LEARNING', retryAfterMs: 5_000 });
+      expect(await it.ask('a')).toEqual(it.denial('LEARNING', 5_000, 0));
       it.advance(10_000 + 60_000 + 4_000 - 1);
-      expect(await it.ask('b')).toEqual({ kind: 'denied', reason: 'LEARNING', retryAfterMs: 500 });
+      expect(await it.ask('b')).toEqual(it.denial('LEARNING', 500, 0));
       it.advance(1);
       expect(await it.ask('c')).toMatchObject({ kind: 'granted' });
     });
@@ -27,12 +27,9 @@ export const describeLearning = ({ scene, unknownScene }: Scenes): void => {
 
     test('L13 who cannot wait for the quiet time hears so at once', async () => {
       const it = unknownScene();
-      expect(await it.ask('a', { wait: true, waitMs: 4_999 })).toEqual({
-        kind: 'denied',
-        reason: 'DEADLINE_NEAR',
-        because: 'LEARNING',
-        retryAfterMs: 5_000,
-      });
+      expect(await it.ask('a', { wait: true, waitMs: 4_999 })).toEqual(
+        it.denial('DEADLINE_NEAR', 5_000, 0, 'LEARNING'),
+      );
       expect(await it.ask('b', { wait: true, waitMs: 5_000 })).toMatchObject({ because: 'LEARNING' });
       expect(await it.report()).toMatchObject({ waiters: 1 });
     });

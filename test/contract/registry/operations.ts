@@ -18,7 +18,7 @@ export const describeOperations = ({ scene, unknownScene, parkedScene }: Scenes)
     test('a pause grants nothing to anybody, and leaves everything else as it is', async () => {
       const it = await heldScene(['a', 'b', 'c', 'd']);
       expect(await it.operate({ kind: 'pause', forMs: 0 })).toBe('done');
-      expect(await it.ask('x')).toEqual({ kind: 'denied', reason: 'PAUSED', retryAfterMs: 500 });
+      expect(await it.ask('x')).toEqual(it.denial('PAUSED', 500, 4));
       // Until somebody resumes: that moment is not known, so nobody is sent away.
       expect(await it.ask('w', { wait: true, waitMs: 0 })).toMatchObject({
         kind: 'queued',
@@ -43,13 +43,10 @@ export const describeOperations = ({ scene, unknownScene, parkedScene }: Scenes)
       const it = await heldScene([]);
       await it.operate({ kind: 'pause', forMs: 30_000 });
       it.advance(10_000);
-      expect(await it.ask('x')).toEqual({ kind: 'denied', reason: 'PAUSED', retryAfterMs: 20_000 });
-      expect(await it.ask('y', { wait: true, waitMs: 19_999 })).toEqual({
-        kind: 'denied',
-        reason: 'DEADLINE_NEAR',
-        because: 'PAUSED',
-        retryAfterMs: 20_000,
-      });
+      expect(await it.ask('x')).toEqual(it.denial('PAUSED', 20_000, 0));
+      expect(await it.ask('y', { wait: true, waitMs: 19_999 })).toEqual(
+        it.denial('DEADLINE_NEAR', 20_000, 0, 'PAUSED'),
+      );
       await it.listening('w', { waitMs: 20_000 });
       expect(await it.queued('z')).toMatchObject({ because: 'PAUSED', retryAfterMs: 500, position: 2 });
       it.advance(20_000);
@@ -78,7 +75,7 @@ export const describeOperations = ({ scene, unknownScene, parkedScene }: Scenes)
     test('a drain grants nothing, and asks for everything idle, also within the quantum', async () => {
       const it = await heldScene(['a', 'b']);
       await it.operate({ kind: 'drain' });
-      expect(await it.ask('x')).toEqual({ kind: 'denied', reason: 'DRAINING', retryAfterMs: 500 });
+      expect(await it.ask('x')).toEqual(it.denial('DRAINING', 500, 2));
       expect(await it.ask('w', { wait: true, waitMs: 0 })).toMatchObject({
         kind: 'queued',
         because: 'DRAINING',

@@ -9,7 +9,7 @@ export const describeProtection = ({ scene }: Scenes): void => {
       await it.granted('a');
       await it.granted('b');
       it.advance(9_999);
-      expect(await it.ask('c')).toEqual({ kind: 'denied', reason: 'FULL', retryAfterMs: 1 });
+      expect(await it.ask('c')).toEqual(it.denial('FULL', 1, 2));
       it.advance(1);
       expect(dutyNames((await it.granted('c')).duties)).toEqual(['a']);
     });

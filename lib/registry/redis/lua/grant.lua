@@ -5,8 +5,8 @@
 --       order stamp (0 for none), share (min,max,priority, or '-')
 -- Replies: granted, fence, protect ms, idle ms, connect after ms, renew after ms, duty ms, probe, pressure, differ, duties, in force, census
 --        | fence, negative under pressure: granted, in the settings of the caller, and nothing else to tell
---        | queued, position, stamp, retry after ms, because, pressure, differ, in force
---        | denied, reason, retry after ms, because | lost, reason
+--        | queued, position, stamp, retry after ms, because, in use, capacity, pressure, differ, in force
+--        | denied, reason, retry after ms, because, in use, capacity | lost, reason
 local waits, again, asked = wait == '1', ARGV[2] == '1', tonumber(ARGV[3] or 0)
 local waitMs, listens = tonumber(waitText), listensText == '1' and 1 or 0
 local min, max, priority = string.match(ARGV[4] or '-', '^(%d+),(%d+),(%d+)$')
@@ -49,18 +49,22 @@ if verdict.how then
 end
 
 local hint = because and (forMs or POLL) or admit.retry_after(ahead)
+local function denied(reason, why)
+  return state.done({ 'denied', reason, hint, why, state.count(), state.capacity })
+end
 if waits and forMs and waitMs and forMs > waitMs then
   if ticket then tickets.forget(id) end
-  return state.done({ 'denied', 'DEADLINE_NEAR', hint, because })
+  return denied('DEADLINE_NEAR', because)
 end
 if ticket then
   ticket.listens, ticket.isPassedOver, ticket.isSummoned = listens, 0, 0
   tickets.write(ticket)
 else
-  if not waits then return state.done({ 'denied', because or 'FULL', hint, '-' }) end
-  if state.waiting + state.claims >= state.waitersMax then return state.done({ 'denied', 'QUEUE_FULL', hint, '-' }) end
+  if not waits then return denied(because or 'FULL', '-') end
+  if state.waiting + state.claims >= state.waitersMax then return denied('QUEUE_FULL', '-') end
   state.stamp = math.max(state.stamp, order)
   tickets.add(id, order, listens, group, holder)
 end
 tickets.keep_alive(id)
-return state.done({ 'queued', ahead + 1, order, math.min(POLL, hint), because or '-', leases.pressure(group), differ(group), control.in_force() })
+return state.done({ 'queued', ahead + 1, order, math.min(POLL, hint), because or '-', state.count(), state.capacity,
+  leases.pressure(group), differ(group), control.in_force() })
