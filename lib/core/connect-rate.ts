@@ -15,6 +15,12 @@ export const connectAfterMs = (
   return Math.max(0, Math.ceil(tat + intervalMs - connectBurst * intervalMs - now));
 };
 
+/** Ms until a connect granted now can have made a connection, as far as the rate delays it: 0 where nothing is put off. */
+export const connectedAfterMs = (rate: Rate, tat: number, now: number): number => {
+  const putOffMs = connectAfterMs(rate, tat, now);
+  return putOffMs === 0 ? 0 : putOffMs + LIMITS.connectMs;
+};
+
 /** The booking after one more connect. */
 export const nextTat = ({ connectsPerSecond }: Rate, tat: number, now: number): number =>
   connectsPerSecond === 0 ? 0 : Math.max(tat, now) + 1_000 / connectsPerSecond;

@@ -23,7 +23,7 @@ export type DenialReason =
   | 'BREAKER'
   /** The database's connect rate is used up for longer than a connect may be put off. */
   | 'RATE'
-  /** Every grant is forbidden until after the caller's deadline; `because` says why. */
+  /** Every grant is forbidden, or its connect put off, until after the caller's deadline; `because` says why. */
   | 'DEADLINE_NEAR';
 
 /** Why the registry grants nothing to anybody for now. */

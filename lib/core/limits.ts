@@ -24,6 +24,8 @@ export const LIMITS = {
   victimsMax: 100,
   /** The longest that a granted connect is put off for the connect rate, in ms. */
   connectAfterMaxMs: 5_000,
+  /** What a connect that was put off takes, with the answers on their way, as far as the registry is concerned, in ms: nobody is granted one who gives up before. */
+  connectMs: 100,
   /** A holder starts a connect no later than this after it sent the ask that was granted (or after it may start), in ms: the quiet time of a census counts on it, whatever freezes. */
   connectStartMs: 1_000,
   /** Failing connects are remembered this long, in ms. */

@@ -50,6 +50,12 @@ const decide = (book: LeaseBook, caller: Caller): GrantReply => {
   );
   const ban = control.ban(now);
   if (ban !== undefined) return takeCensus(book, caller) ?? queueOrDeny(book, caller, ahead, ban);
+  // Who gives up before would give the lease back unused, and the rate would be spent on nothing. The rate is never given back,
+  // whoever comes and goes, so the queue is no use to such a caller either, nor is the probe. A census was granted above: it is never
+  // put off, for two of them are seconds apart.
+  const { connectedAfterMs: forMs } = book;
+  if (forMs > (caller.request.waitMs ?? forMs))
+    return queueOrDeny(book, caller, ahead, { because: 'RATE', forMs });
   const victim = victimFor(book, caller.group);
   const admission = admissionOf(book, caller, ahead, victim);
   if (admission === 'none') return queueOrDeny(book, caller, ahead);

@@ -1,4 +1,4 @@
-import { connectAfterMs, nextTat, startsLeft } from '../core/connect-rate.ts';
+import { connectAfterMs, connectedAfterMs, nextTat, startsLeft } from '../core/connect-rate.ts';
 import type { Fullness, InForce, LeaseOutcome, LossReason, ResourceSettings } from '../core/lease.ts';
 import { EPOCH_MS, FENCES_PER_MS, LIMITS } from '../core/limits.ts';
 import { Ordered } from '../core/ordered.ts';
@@ -111,6 +111,11 @@ export class LeaseBook {
   /** Ms that a connect granted now is put off, so that the database's connect rate holds. */
   get connectAfterMs(): number {
     return connectAfterMs(this.settings, this.#tat, this.now);
+  }
+
+  /** Ms until it can have made a connection, if it is put off. */
+  get connectedAfterMs(): number {
+    return connectedAfterMs(this.settings, this.#tat, this.now);
   }
 
   /** Connects that the rate has left for whoever waits. */

@@ -105,7 +105,7 @@ export interface GrantRequest {
   readonly group: string;
   /** Queue if nothing is free. */
   readonly wait: boolean;
-  /** How long the caller can wait, in ms: if every grant is forbidden for longer, it hears so at once. */
+  /** How long the caller can wait, in ms: if every grant is forbidden for longer, or its connect would be put off for longer, it hears so at once. */
   readonly waitMs?: number;
   /** The caller hears wake-ups, so a slot may be kept for it. */
   readonly listens?: boolean;

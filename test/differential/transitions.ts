@@ -64,6 +64,7 @@ export const TRANSITIONS = [
   'denied BREAKER',
   'denied RATE',
   'denied DEADLINE_NEAR',
+  'denied a connect that comes too late',
   'queued while forbidden',
   'in force told',
   'grant put off',
@@ -191,7 +192,11 @@ const ofGrant = (aim: Aim & { kind: 'grant' }, reply: GrantReply, { before, afte
   if ('settingsDiffer' in reply) more.push('settings differ');
   const bound = before?.settings.connectBoundMs ?? Number.POSITIVE_INFINITY;
   if ((after?.settings.connectBoundMs ?? 0) > bound) more.push('connect bound raised');
-  if (reply.kind === 'denied') return [...more, `denied ${reply.reason}`];
+  if (reply.kind === 'denied') {
+    const isLate = reply.reason === 'DEADLINE_NEAR' && reply.because === 'RATE';
+    if (isLate) more.push('denied a connect that comes too late');
+    return [...more, `denied ${reply.reason}`];
+  }
   if (reply.kind === 'lost') return [`grant lost ${reply.reason}`];
   const wasTicket = (before?.waiters ?? 0) - (after?.waiters ?? 0) === 1;
   if (reply.kind === 'queued') {

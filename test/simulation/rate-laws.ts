@@ -1,4 +1,5 @@
 import { LIMITS } from '../../lib/core/limits.ts';
+import type { GrantRequest } from '../../lib/registry/registry.ts';
 import type { Court } from './court.ts';
 import type { Ledger, PromisedLease } from './ledger.ts';
 
@@ -48,6 +49,16 @@ export class RateLaws {
       () => `${id} may connect ${apartMs} ms after the ${connectBurst}. before it, not ${intervalMs}`,
     );
     if (this.#moments.length > 2 * connectBurst) this.#moments.shift();
+  }
+
+  /** Who will have given up before its connect was made would only use the rate up. A census is never put off. */
+  inTime({ leaseId, waitMs }: GrantRequest, { connectAfterMs }: { readonly connectAfterMs: number }): void {
+    const mostMs = waitMs === undefined ? Number.POSITIVE_INFINITY : waitMs - LIMITS.connectMs;
+    this.#court.judge(
+      'rate',
+      connectAfterMs === 0 || connectAfterMs <= mostMs,
+      () => `${leaseId} may connect in ${connectAfterMs} ms, and waits for ${waitMs}`,
+    );
   }
 
   /** `isOver`: the registry may have revoked the lease before, and then does not listen. */

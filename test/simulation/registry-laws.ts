@@ -221,6 +221,7 @@ export class RegistryLaws {
     ledger.promise(lease, protectMs);
     ledger.leases.set(id, lease);
     ledger.grants += 1;
+    this.#rate.inTime(request, reply);
     this.#rate.granted(id, connectFromMs);
     if (this.#isSmall) this.#queue.maximum(group, id);
     this.#capacity(lease, reply.duties.length, mayBeClaimed);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Pool, PoolOptions } from '../../lib/index.ts';
+import { sleep } from '../../lib/core/clock.ts';
+import type { LeaseholdError, Pool, PoolOptions } from '../../lib/index.ts';
 import type { GrantReply, GrantRequest } from '../../lib/registry/registry.ts';
 import type { FakeClient } from '../support/fake-database.ts';
 import { PoolWorld } from '../support/pool-world.ts';
@@ -381,6 +382,28 @@ describe('a connect that is put off', () => {
     await world.clock.advanceAsync(60);
     expect(world.database.opens).toHaveLength(2);
     await world.until(use);
+  });
+
+  test('is not granted to callers in haste: one after the other would only use the rate up', async () => {
+    const { world } = await ratedWorld();
+    // The answer travels for 10 ms, so who is granted a connect at the end of its time begins it too late.
+    world.interfere = async (operation, call) => {
+      const reply = await call();
+      if (operation === 'grant') await sleep(world.clock, 10);
+      return reply;
+    };
+    const outcomes: unknown[] = [];
+    for (let ms = 0; ms < 10_000; ms += 20) {
+      const use = world.pool({ max: 1, acquireTimeoutMs: 300, ...RATE }).use(() => 'served');
+      use.then(
+        (word) => outcomes.push(word),
+        ({ details }: LeaseholdError) => outcomes.push(`${details['reason']} ${details['because']}`),
+      );
+      await world.clock.advanceAsync(20);
+    }
+    expect(new Set(outcomes)).toEqual(new Set(['DEADLINE_NEAR RATE', 'served']));
+    expect(outcomes.filter((each) => each === 'served').length).toBeGreaterThanOrEqual(9);
+    expect(world.database.opens.length).toBeGreaterThanOrEqual(10);
   });
 
   test('is called off with its caller: nothing is opened, and the lease is given back', async () => {

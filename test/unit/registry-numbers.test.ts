@@ -38,6 +38,7 @@ test('the Lua scripts carry the same limits', () => {
     PROBE_MAX: LIMITS.probeDelayMaxMs,
     CONNECT_START: LIMITS.connectStartMs,
     CONNECT_AFTER_MAX: LIMITS.connectAfterMaxMs,
+    CONNECT: LIMITS.connectMs,
     CENSUS_DUTY: LIMITS.censusDutyMs,
     FAREWELLS_MAX: LIMITS.farewellsMax,
     DISTRUST: LIMITS.distrustMs,

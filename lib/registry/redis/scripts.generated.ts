@@ -59,13 +59,18 @@ local isTurn = state.held == 0 or state.now >= state.quietUntil + math.floor(sta
 if not wait or not isTurn or state.count() >= state.capped() or control.is_census_out() then return {} end
 return control.take_census(id)
 end
-function admit.judge(id, group, order, ticket, wait)
+function admit.judge(id, group, order, ticket, wait, waitMs)
 local older = groups.older_in(group, order)
 local it = { ahead = admit.claims_ahead(group, older, order), census = {} }
 it.because, it.forMs = control.ban()
 if it.because then
 it.census = admit.census_for(id, wait)
 it.how = it.census[1] and 'census' or nil
+return it
+end
+local after = state.connected_after()
+if after > (waitMs or after) then
+it.because, it.forMs = 'RATE', after
 return it
 end
 it.how, it.victim = admit.decide(group, older, it.ahead, ticket)
@@ -739,6 +744,10 @@ if state.perSecond == 0 then return 0 end
 local interval = 1000 / state.perSecond
 return math.max(0, math.ceil(state.tat + interval - state.burst * interval - state.now))
 end
+function state.connected_after()
+local after = state.connect_after()
+return after > 0 and after + 100 or 0
+end
 function state.starts_left()
 if state.perSecond == 0 then return math.huge end
 local free = 5000 - math.max(0, state.tat - state.now)
@@ -866,7 +875,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: '5805531f1e9c9870493a2f8514eb8147a43e1f90',
+    sha1: 'f1027d4ea19a8acc81d612f4991d82e0f2487184',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -896,7 +905,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: '105cbe725195bf4c16376248ac7f0ece76655ce7',
+    sha1: '96f4370a539a9cc10ddb161ca7a1922c72ce8caf',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 local isLast = tonumber(ARGV[2]) > 0 and tonumber(ARGV[2]) == state.censusToken
@@ -916,7 +925,7 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: 'ddcf5773586d9ff1066d64fad8ed16142ccc04a2',
+    sha1: '26c564e8d188941476154e03eaf1b7a343fa3b9f',
     uses: ['keys', 'clock', 'load', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
@@ -928,13 +937,13 @@ if ARGV[2] == '1' then control.end_learning() end
 return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, state.learnUntil - state.now) })`,
   },
   forget: {
-    sha1: '85bfcb0a7f44e482876f8aac49c8a9d37174420b',
+    sha1: '14f7210b0c3b480d18e6e339f7aa66ca64c06704',
     uses: ['keys', 'clock', 'load', 'state'],
     body: `state.forget()
 return { 'done' }`,
   },
   grant: {
-    sha1: 'e2f5f20541b2f160a34add2f3b6dbac97cbf9dd4',
+    sha1: 'cc25989f87a4cb55c46da55378b50d3c53003cea',
     uses: ['keys', 'clock', 'grant-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local waits, again, asked = wait == '1', ARGV[2] == '1', tonumber(ARGV[3] or 0)
 local waitMs, listens = tonumber(waitText), listensText == '1' and 1 or 0
@@ -963,7 +972,7 @@ local group = ticket and groups.find(ticket.group)
 or groups.of(groupName, tonumber(min or 0), tonumber(max or 1000000000), tonumber(priority or 0), state.capacity - state.headroom)
 local upcoming = math.max(state.stamp + 1, (state.now - 1767225600000) * 8)
 local order = ticket and ticket.stamp or asked > 0 and asked < upcoming and asked or upcoming
-local verdict = admit.judge(id, group, order, ticket, waits)
+local verdict = admit.judge(id, group, order, ticket, waits, waitMs)
 local because, forMs, ahead = verdict.because, verdict.forMs, verdict.ahead
 if verdict.how then
 local duties = admit.take_over(verdict)
@@ -993,7 +1002,7 @@ return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or 
 leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: 'ee475266aaa56b776e50578fec9dfc01b748b421',
+    sha1: '6a5a7cc4ffa20dad08b609934c7b2ba96d060684',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -1014,7 +1023,7 @@ return state.done({ 'state', state.spec, state.held, protected, state.revoking, 
 state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: 'a0cf6f6498be213eb28a31e73d8f94cddd89c18a',
+    sha1: '52246e7ce1317cdf8d08aab37ed39aa9bc803dd1',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -1062,7 +1071,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: 'd1cbbdef661626005b53613a0a637e53b043b9e3',
+    sha1: 'efb1e751fb8e1300f6a7d7d61b7a642422197c1d',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -1087,7 +1096,7 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   primary: {
-    sha1: '579d0cc2e422917c412c01dc5efd7bef1c68104b',
+    sha1: 'e846fbeedb2431cda343638362e7faefa0891dd7',
     uses: ['keys', 'clock', 'identify', 'compare', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'known' } end
 if primary.before ~= last.history and state.now < state.epoch + 60000 then return state.done({ 'done', 'known' }) end
@@ -1103,7 +1112,7 @@ state.learn()
 return state.done({ 'done', 'learning' })`,
   },
   release: {
-    sha1: '22ce516bc932c9ec91143b244d8494a8e4abbe51',
+    sha1: 'db00b57010914e3e6017c559b418425e152730ab',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = words[1], { 'done' }
 local function may_release(it, itsFence)
@@ -1132,7 +1141,7 @@ for i = 2, #words, 3 do reply[#reply + 1] = release(words[i], tonumber(words[i +
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: 'bef1ff04173c2c5d94d7a7a907127617e3b07157',
+    sha1: '4c49e23fd8150381aaf785286eb4401ff9e71820',
     uses: ['keys', 'clock', 'renew-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 11
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
@@ -1180,7 +1189,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: '17a6934c23b56109db944093b518916806db3199',
+    sha1: '70eed25011dd8a767f19d255b20e4902f8a423ed',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1205,7 +1214,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: '7174b2bbfac2ba52455843bbda78236d60c2f9fd',
+    sha1: 'd7fb623a18d3ad7b88432dace419300fb4961791',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)

@@ -4,7 +4,7 @@ import { LIMITS } from '../../../lib/core/limits.ts';
 import type { Scene } from '../../support/registry-harness.ts';
 import type { Scenes } from './scenes.ts';
 
-export const describeRate = ({ scene }: Scenes): void => {
+export const describeRate = ({ scene, unknownScene, deadScene }: Scenes): void => {
   const rated = (settings: Partial<ResourceSettings>): Promise<Scene> =>
     scene({ capacity: 200, headroom: 1, connectsPerSecond: 10, ...settings });
   /** When the connects of so many grants may start, in ms from now. */
@@ -43,10 +43,10 @@ export const describeRate = ({ scene }: Scenes): void => {
       const after = await starts(it, 51);
       expect(after.at(-1)).toBe(LIMITS.connectAfterMaxMs);
       expect(await it.ask('x')).toEqual(it.denial('RATE', 100, 51));
-      expect(await it.ask('y', { wait: true, waitMs: 99 })).toEqual(
-        it.denial('DEADLINE_NEAR', 100, 51, 'RATE'),
+      expect(await it.ask('y', { wait: true, waitMs: 5_199 })).toEqual(
+        it.denial('DEADLINE_NEAR', 5_200, 51, 'RATE'),
       );
-      expect(await it.ask('w', { wait: true, waitMs: 100 })).toMatchObject({
+      expect(await it.ask('w', { wait: true, waitMs: 5_200 })).toMatchObject({
         kind: 'queued',
         because: 'RATE',
         retryAfterMs: 100,
@@ -62,7 +62,7 @@ export const describeRate = ({ scene }: Scenes): void => {
       await it.queued('w');
       it.advance(100);
       expect(await it.ask('x')).toEqual(it.denial('RATE', 500, 51));
-      expect(await it.ask('y', { wait: true, waitMs: 0 })).toMatchObject({
+      expect(await it.ask('y', { wait: true, waitMs: 5_100 })).toMatchObject({
         kind: 'queued',
         because: 'RATE',
         position: 2,
@@ -72,6 +72,80 @@ export const describeRate = ({ scene }: Scenes): void => {
       // One for the ticket, one for the newcomer.
       expect(await it.granted('z')).toMatchObject({ connectAfterMs: 4_900 });
       expect(await it.poll('y')).toMatchObject({ kind: 'granted', connectAfterMs: 5_000 });
+    });
+
+    test('a connect is not granted to who gives up before it is made: the rate stays for others', async () => {
+      const it = await rated({});
+      await starts(it, 3);
+      // The next connect would begin in 300 ms, and takes 100 as far as the registry is concerned.
+      for (const each of ['x', 'y', 'z'])
+        expect(await it.ask(each, { wait: true, waitMs: 399 })).toEqual(
+          it.denial('DEADLINE_NEAR', 400, 3, 'RATE'),
+        );
+      expect(await it.ask('x', { waitMs: 399 })).toEqual(it.denial('RATE', 400, 3));
+      expect(await it.report()).toMatchObject({ held: 3, waiters: 0 });
+      expect(await it.granted('a', { wait: true, waitMs: 400 })).toMatchObject({ connectAfterMs: 300 });
+      // Who is put off by nothing is in time, however little of it there is.
+      it.advance(10_000);
+      expect(await it.granted('b', { wait: true, waitMs: 0 })).toMatchObject({ connectAfterMs: 0 });
+      // Who has it already hears so again, however little time there is by now.
+      expect(await it.granted('c')).toMatchObject({ connectAfterMs: 100 });
+      expect(await it.poll('c', { waitMs: 0 })).toMatchObject({ kind: 'granted', connectAfterMs: 100 });
+    });
+
+    test('who waits is sent away when no connect can come in time any more, also where everything is taken', async () => {
+      const it = await scene({ capacity: 3, headroom: 1, connectsPerSecond: 1 });
+      await starts(it, 2);
+      await it.queued('w', { waitMs: 2_100 });
+      expect(await it.ask('x', { wait: true, waitMs: 2_099 })).toMatchObject({ reason: 'DEADLINE_NEAR' });
+      it.advance(1_000);
+      expect(await it.poll('w', { waitMs: 1_100 })).toMatchObject({ kind: 'queued' });
+      expect(await it.poll('w', { waitMs: 1_099 })).toEqual(it.denial('DEADLINE_NEAR', 1_100, 2, 'RATE'));
+      expect(await it.report()).toMatchObject({ waiters: 0 });
+      it.advance(1_000);
+      expect(await it.queued('z', { waitMs: 0 })).not.toHaveProperty('because');
+    });
+
+    test('L9 a slot that is kept for who cannot wait for its connect falls to the next in line', async () => {
+      const it = await scene({ capacity: 3, headroom: 1, connectsPerSecond: 1, ticketLivenessMs: 10_000 });
+      await starts(it, 2);
+      await it.listening('hasty', { waitMs: 60_000 });
+      await it.listening('patient', { waitMs: 60_000 });
+      await it.listening('last', { waitMs: 60_000 });
+      await it.hear('hasty', 'patient', 'last');
+      await it.release('l0');
+      expect(await it.heard(1)).toEqual(['hasty']);
+      expect(await it.poll('hasty', { waitMs: 500 })).toMatchObject({ reason: 'DEADLINE_NEAR' });
+      expect(await it.heard(2)).toEqual(['hasty', 'patient']);
+      expect(await it.poll('last', { waitMs: 60_000 })).toMatchObject({ kind: 'queued' });
+      expect(await it.poll('patient', { waitMs: 60_000 })).toMatchObject({
+        kind: 'granted',
+        connectAfterMs: 2_000,
+      });
+    });
+
+    test('a probe is left to who can wait for its connect, too', async () => {
+      const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+      const it = await deadScene(names, { connectsPerSecond: 1 });
+      expect(await it.ask('x', { wait: true, waitMs: 2_099 })).toEqual(
+        it.denial('DEADLINE_NEAR', 2_100, 6, 'RATE'),
+      );
+      expect(await it.granted('y', { wait: true, waitMs: 2_100 })).toMatchObject({
+        isProbe: true,
+        connectAfterMs: 2_000,
+      });
+    });
+
+    test('L13 a census is never put off: the one before it was long ago', async () => {
+      const it = unknownScene({ connectsPerSecond: 1 });
+      await it.queued('w');
+      it.advance(20_000);
+      for (const each of ['a', 'b']) {
+        const reply = await it.granted(each, { wait: true, waitMs: 0 });
+        expect(reply).toMatchObject({ census: expect.anything(), connectAfterMs: 0 });
+        await it.release(each, { outcome: 'refused' });
+        it.advance(LIMITS.censusDutyMs);
+      }
     });
 
     test('no more slots are offered than connects may start', async () => {

@@ -39,7 +39,7 @@ local group = ticket and groups.find(ticket.group)
   or groups.of(groupName, tonumber(min or 0), tonumber(max or NO_MAX), tonumber(priority or 0), state.capacity - state.headroom)
 local upcoming = math.max(state.stamp + 1, (state.now - EPOCH) * STAMPS)
 local order = ticket and ticket.stamp or asked > 0 and asked < upcoming and asked or upcoming
-local verdict = admit.judge(id, group, order, ticket, waits)
+local verdict = admit.judge(id, group, order, ticket, waits, waitMs)
 local because, forMs, ahead = verdict.because, verdict.forMs, verdict.ahead
 if verdict.how then
   local duties = admit.take_over(verdict)

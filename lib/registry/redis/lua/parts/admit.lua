@@ -72,13 +72,19 @@ function admit.census_for(id, wait)
 end
 
 -- How the caller's lease may be granted; or else what forbids it, and for how long if that is known.
-function admit.judge(id, group, order, ticket, wait)
+function admit.judge(id, group, order, ticket, wait, waitMs)
   local older = groups.older_in(group, order)
   local it = { ahead = admit.claims_ahead(group, older, order), census = {} }
   it.because, it.forMs = control.ban()
   if it.because then
     it.census = admit.census_for(id, wait)
     it.how = it.census[1] and 'census' or nil
+    return it
+  end
+  -- Who gives up before would give the lease back unused, and the rate would be spent on nothing.
+  local after = state.connected_after()
+  if after > (waitMs or after) then
+    it.because, it.forMs = 'RATE', after
     return it
   end
   it.how, it.victim = admit.decide(group, older, it.ahead, ticket)

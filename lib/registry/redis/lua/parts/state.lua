@@ -108,6 +108,12 @@ function state.connect_after()
   return math.max(0, math.ceil(state.tat + interval - state.burst * interval - state.now))
 end
 
+-- Ms until it can have made a connection, if it is put off.
+function state.connected_after()
+  local after = state.connect_after()
+  return after > 0 and after + CONNECT or 0
+end
+
 -- Connects that may still be granted now, without one that is put off for too long.
 function state.starts_left()
   if state.perSecond == 0 then return math.huge end
