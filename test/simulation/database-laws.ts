@@ -38,9 +38,10 @@ export class DatabaseLaws {
     const lease = this.#ledger.find(leaseId);
     const leftMs = (lease?.reliedUntilMs ?? 0) - this.#ledger.nowMs;
     const isAllowed = lease !== undefined && leftMs + ROUNDING_MS >= timeoutMs;
+    // A connect that was put off may begin when a forward step has long ended its lease.
     this.#court.judge(
       'L2',
-      isAllowed,
+      isAllowed || this.#ledger.shortened.has(leaseId),
       () => `a connect of ${timeoutMs} ms for ${leaseId} began with ${leftMs} ms protected`,
     );
     const soonMs = (lease?.connectFromMs ?? 0) - this.#ledger.nowMs;
@@ -96,9 +97,10 @@ export class DatabaseLaws {
 
   /** It begins at the server. */
   statementBegins(leaseId: string): void {
+    const { shortened } = this.#ledger;
     this.#court.judge(
       'L2',
-      this.#ledger.find(leaseId) !== undefined,
+      this.#ledger.find(leaseId) !== undefined || shortened.has(leaseId),
       () => `a statement ran under ${leaseId}, which is gone`,
     );
   }
@@ -141,7 +143,8 @@ export class DatabaseLaws {
     // The capacity is the present server's.
     if (backend.server !== this.#scene.server) return 'on a former server';
     if (backend.bornAtMs > attempt.boundAtMs) return 'frozen in mid-handshake';
-    if (this.#isAfterStep(attempt)) return 'server clock stepped';
+    if (this.#isAfterStep(attempt) || this.#ledger.shortened.has(attempt.leaseId))
+      return 'server clock stepped';
     if (this.#isLearnedShort(attempt)) return 'server clock stepped';
     if (this.#ledger.lost.has(attempt.leaseId)) return 'grant lost with memory';
     if (this.#isResidue(backend)) return 'longer than learning';
