@@ -73,6 +73,10 @@ export class LambdaInvocation<Connection> implements InvocationDeadline {
     return Math.max(0, this.#leftMs() - this.#wrapper.reserveMs);
   }
 
+  get isOver(): boolean {
+    return this.#ending !== undefined;
+  }
+
   /** Its handler has gone and will not come back for its end: one at a time runs here, or its time is up. */
   isLeftBehind(context: unknown): boolean {
     if (this.#context === context) return false;

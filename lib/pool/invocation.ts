@@ -12,6 +12,8 @@ export interface InvocationDeadline {
   remainingMs(): number;
   /** What is borrowed at the moment; for whoever takes back at the invocation's end what has been left lent. */
   readonly loans?: Set<OpenLoan>;
+  /** It has ended, and what it had borrowed was taken back. */
+  readonly isOver?: boolean;
 }
 
 const deadlines = new AsyncLocalStorage<InvocationDeadline>();

@@ -62,6 +62,12 @@ export class Loan<Connection> implements Lent<Connection>, OpenLoan {
     this.#dispatch.returns.end(this.#leased, 'left');
   }
 
+  /** As `takeBack`, for one of which its borrower has had nothing yet: it is kept. */
+  lapse(): void {
+    this.#finish('taken back');
+    this.#settled = this.#dispatch.returns.giveBack(this.#leased) ?? DONE;
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#end === undefined ? this.giveBack() : this.#settled;
   }

@@ -9,7 +9,7 @@ import { timedOutError } from './denial.ts';
 import { Dispatch } from './dispatch.ts';
 import { explain } from './gate.ts';
 import { Holder } from './holder.ts';
-import { currentDeadline } from './invocation.ts';
+import { currentDeadline, type InvocationDeadline } from './invocation.ts';
 import type { LeasedConnection } from './leased-connection.ts';
 import type { Lent } from './lent.ts';
 import { Loan, stackHere } from './loan.ts';
@@ -104,8 +104,13 @@ export class Pool<Connection> implements AsyncDisposable {
 
   async #acquire(options: AcquireOptions | undefined): Promise<Lent<Connection>> {
     const askedAt = this.#stack();
+    const invocation = currentDeadline();
+    const wasOver = isOver(invocation);
     const leased = this.#takeNow(options) ?? (await this.#takeLater(options));
-    return new Loan(this.#dispatch, leased, askedAt);
+    const loan = new Loan(this.#dispatch, leased, askedAt);
+    // It has come too late for the invocation in which it was asked for: nobody may be left who would give it back.
+    if (!wasOver && isOver(invocation)) loan.lapse();
+    return loan;
   }
 
   /** Taken before any wait: after one the caller's lines may be lost. Undefined where nobody looks for leaks. */
@@ -229,6 +234,8 @@ export class Pool<Connection> implements AsyncDisposable {
     });
   }
 }
+
+const isOver = (invocation: InvocationDeadline | undefined): boolean => invocation?.isOver ?? false;
 
 /** Never past the end of the invocation in which it is asked. */
 const boundedMs = (timeoutMs: number): number =>
