@@ -6,6 +6,7 @@ import { renewAfterMs } from '../core/policy.ts';
 import { GrantControl } from './memory-control.ts';
 import { DeadLeases, type Held } from './memory-dead.ts';
 import { type Group, Groups } from './memory-groups.ts';
+import { takable } from './memory-takable.ts';
 import { Tickets, type Wake } from './memory-tickets.ts';
 
 /**
@@ -207,10 +208,7 @@ export class LeaseBook {
   /** An unprotected lease, or a free duty, is no room to offer: who may overlap with it is woken to take it. */
   #summon(): void {
     const places = this.#offerable(this.cap - this.count - this.tickets.claims);
-    if (places === 0) return;
-    const free = this.dead.dutyAt.upTo(this.now, places).length;
-    const unprotected = this.protectedUntil.upTo(this.now, places - free).length;
-    this.wakes.push(...this.tickets.summon(free + unprotected));
+    if (places > 0) this.wakes.push(...this.tickets.summon(places, takable(this, places)));
   }
 
   /** How many of these places anybody may be told of. */

@@ -21,6 +21,12 @@ export interface Wake {
   readonly leaseId: string;
 }
 
+/** What can be had without room: by anybody, and where a minimum keeps it from the others, by tickets of the same group. */
+export interface Takable {
+  readonly forAll: number;
+  readonly own: ReadonlyMap<Group, number>;
+}
+
 /** The callers that wait for one resource, and the slots that are kept for some of them. */
 export class Tickets {
   readonly #groups: Groups;
@@ -69,14 +75,19 @@ export class Tickets {
 
   /** To whom `room` slots are offered, best first; one is left for each better ticket that cannot be woken. */
   next(room: number): string[] {
-    const chosen: string[] = [];
-    let left = room;
+    return this.#best(room)
+      .filter(({ listens }) => listens)
+      .map(({ id }) => id);
+  }
+
+  #best(most: number): Ticket[] {
+    const best: Ticket[] = [];
+    if (most <= 0) return best;
     for (const { id } of nextTickets(this.#groups, (each) => this.#must(each).isPassedOver)) {
-      if (left === 0) break;
-      left -= 1;
-      if (this.#must(id).listens) chosen.push(id);
+      best.push(this.#must(id));
+      if (best.length >= most) break;
     }
-    return chosen;
+    return best;
   }
 
   /** Keeps a slot for the ticket. */
@@ -89,14 +100,20 @@ export class Tickets {
   }
 
   /** Wakes the best for what only a poll can take, once each until they poll. */
-  summon(places: number): Wake[] {
-    const tickets = this.next(places).map((id) => this.#must(id));
-    return tickets
-      .filter(({ isSummoned }) => !isSummoned)
-      .map((ticket) => {
-        ticket.isSummoned = true;
-        return { holder: ticket.holder, leaseId: ticket.id };
-      });
+  summon(places: number, { forAll, own }: Takable): Wake[] {
+    const left = new Map(own);
+    let leftForAll = forAll;
+    const told = this.#best(places).filter((ticket) => {
+      const ofGroup = left.get(ticket.group) ?? 0;
+      const isTakable = ofGroup > 0 || leftForAll > 0;
+      if (ofGroup > 0) left.set(ticket.group, ofGroup - 1);
+      else if (isTakable) leftForAll -= 1;
+      return isTakable && ticket.listens && !ticket.isSummoned;
+    });
+    return told.map((ticket) => {
+      ticket.isSummoned = true;
+      return { holder: ticket.holder, leaseId: ticket.id };
+    });
   }
 
   forget(id: string): boolean {

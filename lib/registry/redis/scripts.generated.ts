@@ -298,7 +298,8 @@ return state.waiting + state.claims + state.revoking + state.learnUntil + state.
 end
 function state.done(reply)
 tickets.serve()
-tickets.summon()
+local places = tickets.places_to_tell()
+if places > 0 then tickets.summon(places, leases.takable(places)) end
 groups.drop_empty()
 if state.isDue or state.due == 0 then state.due = state.next_due() end
 state.space, state.calm = state.capped() - state.headroom, state.is_calm() and 1 or 0
@@ -513,6 +514,22 @@ if it.fence ~= itsFence then return nil, 'unknown', it end
 leases.take_over(it, holder, at)
 if it.holder ~= holder then return nil, 'unknown', it end
 return it, nil, it
+end
+function leases.takable(limit)
+local own = nil
+local forAll = state.revoking > 0 and #state.members(8796093022208, state.now, limit) or 0
+if state.held == 0 or forAll >= limit then return forAll, own end
+if state.minima == 0 then return forAll + #state.members(0, state.now, limit - forAll), own end
+for _, id in ipairs(state.members(0, state.now, 100)) do
+local group = groups.find(leases.read(id).group)
+if group.taken > group.min then
+forAll = forAll + 1
+else
+own = own or {}
+own[group.name] = (own[group.name] or 0) + 1
+end
+end
+return forAll, own
 end
 function leases.should_yield(it, group)
 if state.control == 2 or state.flagged < state.debt() then return true end
@@ -856,14 +873,17 @@ for _, it in ipairs(tickets.choose(limit)) do
 if it.listens == 1 then tickets.claim(it) end
 end
 end
-function tickets.summon()
-local places = math.min(state.capped() - state.count() - state.claims, 16, state.starts_left() - state.claims)
-if places <= 0 or state.eligible == 0 or state.openings > 0 or control.ban() then return end
-local takable = state.revoking > 0 and #state.members(8796093022208, state.now, places) or 0
-if takable < places and state.held > 0 then takable = takable + #state.members(0, state.now, places - takable) end
-if takable == 0 then return end
-for _, it in ipairs(tickets.choose(takable)) do
-if it.listens == 1 and it.isSummoned == 0 then
+function tickets.places_to_tell()
+if state.eligible == 0 or state.openings > 0 or control.ban() then return 0 end
+return math.max(0, math.min(state.capped() - state.count() - state.claims, 16, state.starts_left() - state.claims))
+end
+function tickets.summon(places, forAll, own)
+if forAll == 0 and not own then return end
+for _, it in ipairs(tickets.choose(places)) do
+local ofGroup = own and own[it.group] or 0
+local isTakable = ofGroup > 0 or forAll > 0
+if ofGroup > 0 then own[it.group] = ofGroup - 1 elseif isTakable then forAll = forAll - 1 end
+if isTakable and it.listens == 1 and it.isSummoned == 0 then
 it.isSummoned = 1
 tickets.write(it)
 tickets.wakes[#tickets.wakes + 1] = it
@@ -875,7 +895,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: 'f1027d4ea19a8acc81d612f4991d82e0f2487184',
+    sha1: '01efa7888388c6d78828aa10e4f05eda187b8631',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -905,7 +925,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: '96f4370a539a9cc10ddb161ca7a1922c72ce8caf',
+    sha1: '841810d09de354b7de205403835b5f0fb33fb1ee',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 local isLast = tonumber(ARGV[2]) > 0 and tonumber(ARGV[2]) == state.censusToken
@@ -925,7 +945,7 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: '26c564e8d188941476154e03eaf1b7a343fa3b9f',
+    sha1: 'dd8630b25f53aa852f3a29e2f364c2b427e7e16f',
     uses: ['keys', 'clock', 'load', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
@@ -943,7 +963,7 @@ return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, 
 return { 'done' }`,
   },
   grant: {
-    sha1: 'cc25989f87a4cb55c46da55378b50d3c53003cea',
+    sha1: 'afed03ac642122a0b68a4d5752c361a88f2bd8a8',
     uses: ['keys', 'clock', 'grant-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local waits, again, asked = wait == '1', ARGV[2] == '1', tonumber(ARGV[3] or 0)
 local waitMs, listens = tonumber(waitText), listensText == '1' and 1 or 0
@@ -1002,7 +1022,7 @@ return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or 
 leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: '6a5a7cc4ffa20dad08b609934c7b2ba96d060684',
+    sha1: 'c37016a11692184aba7844cda9b41207ccf87f15',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -1023,7 +1043,7 @@ return state.done({ 'state', state.spec, state.held, protected, state.revoking, 
 state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: '52246e7ce1317cdf8d08aab37ed39aa9bc803dd1',
+    sha1: '7ef2821874c765cd4671624bd24c618424008b0c',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -1071,7 +1091,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: 'efb1e751fb8e1300f6a7d7d61b7a642422197c1d',
+    sha1: '6e7fb77dd877e81429fd63fabaa2ca17080986bf',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -1096,7 +1116,7 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   primary: {
-    sha1: 'e846fbeedb2431cda343638362e7faefa0891dd7',
+    sha1: '07572445fbd21d2a567e4f9346c535c93104c616',
     uses: ['keys', 'clock', 'identify', 'compare', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'known' } end
 if primary.before ~= last.history and state.now < state.epoch + 60000 then return state.done({ 'done', 'known' }) end
@@ -1112,7 +1132,7 @@ state.learn()
 return state.done({ 'done', 'learning' })`,
   },
   release: {
-    sha1: 'db00b57010914e3e6017c559b418425e152730ab',
+    sha1: 'fd894528c880a174d83b9f1766fba2c40c5487e4',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = words[1], { 'done' }
 local function may_release(it, itsFence)
@@ -1141,7 +1161,7 @@ for i = 2, #words, 3 do reply[#reply + 1] = release(words[i], tonumber(words[i +
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: '4c49e23fd8150381aaf785286eb4401ff9e71820',
+    sha1: '7d0e80034780aa4319feee4ff604b57bf5763152',
     uses: ['keys', 'clock', 'renew-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 11
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
@@ -1189,7 +1209,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: '70eed25011dd8a767f19d255b20e4902f8a423ed',
+    sha1: '64d68e2bb001e704c7a38dc8fb8ae3ab956184e9',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1214,7 +1234,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: 'd7fb623a18d3ad7b88432dace419300fb4961791',
+    sha1: '3f33f53d9dcba4c557040b3a319b94a2862c42dc',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)

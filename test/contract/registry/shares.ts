@@ -34,6 +34,20 @@ export const describeShares = ({ scene }: Scenes): void => {
       expect(await it.heard(2)).toEqual(['f1', 'm']);
     });
 
+    test('L10 nobody is woken for what a minimum keeps from him; the tickets of that very group are', async () => {
+      const it = await fullScene(3, 2);
+      await it.share('many', { min: 3 });
+      await it.listening('o', { group: 'others' });
+      await it.listening('m', { group: 'many' });
+      await it.hear('o', 'm');
+      await it.park('m1');
+      expect(await it.heard(1)).toEqual(['m']);
+      // His own polls find nothing, and tell him nothing either: else he would look again at once, and for ever.
+      for (let polls = 0; polls < 3; polls++) expect(await it.poll('o')).toMatchObject({ kind: 'queued' });
+      expect(await it.poll('m')).toMatchObject({ kind: 'granted' });
+      expect(await it.heard(1)).toEqual(['m']);
+    });
+
     test('L10 a newcomer below its minimum goes before tickets that are not, into the room and by revocation', async () => {
       const it = await fullScene();
       await it.share('few', { min: 2 });

@@ -23,7 +23,8 @@ end
 -- Serves, stores and answers.
 function state.done(reply)
   tickets.serve()
-  tickets.summon()
+  local places = tickets.places_to_tell()
+  if places > 0 then tickets.summon(places, leases.takable(places)) end
   groups.drop_empty()
   if state.isDue or state.due == 0 then state.due = state.next_due() end
   state.space, state.calm = state.capped() - state.headroom, state.is_calm() and 1 or 0

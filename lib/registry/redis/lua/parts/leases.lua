@@ -80,6 +80,25 @@ function leases.owned(id, holder, itsFence, at)
   return it, nil, it
 end
 
+-- What can be had without room: free duties, and unprotected leases of groups above their minimum, for anybody; below it only
+-- for tickets of the same group, by its name.
+function leases.takable(limit)
+  local own = nil
+  local forAll = state.revoking > 0 and #state.members(REVOKING, state.now, limit) or 0
+  if state.held == 0 or forAll >= limit then return forAll, own end
+  if state.minima == 0 then return forAll + #state.members(HELD, state.now, limit - forAll), own end
+  for _, id in ipairs(state.members(HELD, state.now, VICTIMS)) do
+    local group = groups.find(leases.read(id).group)
+    if group.taken > group.min then
+      forAll = forAll + 1
+    else
+      own = own or {}
+      own[group.name] = (own[group.name] or 0) + 1
+    end
+  end
+  return forAll, own
+end
+
 -- Should an idle connection be given up? The reasons are with shouldYield in policy.ts.
 function leases.should_yield(it, group)
   if state.control == DRAINING or state.flagged < state.debt() then return true end

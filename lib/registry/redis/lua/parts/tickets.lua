@@ -124,15 +124,21 @@ function tickets.serve()
   end
 end
 
--- An unprotected lease, or a free duty, is no room to offer: who may overlap with it is woken to take it, once until it polls.
-function tickets.summon()
-  local places = math.min(state.capped() - state.count() - state.claims, OFFERS, state.starts_left() - state.claims)
-  if places <= 0 or state.eligible == 0 or state.openings > 0 or control.ban() then return end
-  local takable = state.revoking > 0 and #state.members(REVOKING, state.now, places) or 0
-  if takable < places and state.held > 0 then takable = takable + #state.members(HELD, state.now, places - takable) end
-  if takable == 0 then return end
-  for _, it in ipairs(tickets.choose(takable)) do
-    if it.listens == 1 and it.isSummoned == 0 then
+-- How many may be told of what is no room to offer: an unprotected lease, or a free duty.
+function tickets.places_to_tell()
+  if state.eligible == 0 or state.openings > 0 or control.ban() then return 0 end
+  return math.max(0, math.min(state.capped() - state.count() - state.claims, OFFERS, state.starts_left() - state.claims))
+end
+
+-- Wakes the best for what only a poll can take, once until they poll.
+-- `forAll`: what anybody may take. `own`: what only tickets of the same group may, by its name; nil if there is none.
+function tickets.summon(places, forAll, own)
+  if forAll == 0 and not own then return end
+  for _, it in ipairs(tickets.choose(places)) do
+    local ofGroup = own and own[it.group] or 0
+    local isTakable = ofGroup > 0 or forAll > 0
+    if ofGroup > 0 then own[it.group] = ofGroup - 1 elseif isTakable then forAll = forAll - 1 end
+    if isTakable and it.listens == 1 and it.isSummoned == 0 then
       it.isSummoned = 1
       tickets.write(it)
       tickets.wakes[#tickets.wakes + 1] = it
