@@ -52,7 +52,7 @@ export class Ledger {
   /** What the registry has forgotten; their holders may still rely on it. */
   readonly forgotten = new Map<string, PromisedLease>();
   tickets = new Map<string, Ticket>();
-  /** Settled although their holders may still rely on them: a step of the server's clock has shortened their protection. */
+  /** Settled although their holders may still rely on them: a step of the server's clock has shortened their protection, or a failover has lost it. */
   readonly shortened = new Set<string>();
   fence = 0;
   /** Sum of the forward steps of the server's clock: they shorten what runs by it (L6, stated). */
@@ -138,7 +138,8 @@ export class Ledger {
   end(lease: PromisedLease): void {
     this.leases.delete(lease.id);
     this.#most = Math.max(this.settings.capacity, Math.min(this.#most, this.leases.size));
-    if (this.stepsMs > lease.stepsMs) this.shortened.add(lease.id);
+    const isLostPromise = lease.reliedUntilMs > lease.untilMs;
+    if (isLostPromise || this.stepsMs > lease.stepsMs) this.shortened.add(lease.id);
   }
 
   /** Before this moment nobody may take the lease away. */
