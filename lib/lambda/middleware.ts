@@ -58,7 +58,8 @@ export interface LeaseholdOptions<Key extends string> extends InvocationOptions 
 
 /**
  * A middy middleware that puts a handle on the context (`context.db.use`, `context.db.acquire`), never a connection: an
- * invocation that does not touch the database takes no lease and makes no call. Every wait for a connection, also one of
+ * invocation that does not touch the database takes no lease; what is idle from before is looked after now and then
+ * (`healthCheckIntervalMs`). Every wait for a connection, also one of
  * `pool.use`, is bounded by what is left of the invocation, less `reserveMs`.
  *
  * At the end, be it a result or an error, everything borrowed is given back; what an early return or a time-out has left

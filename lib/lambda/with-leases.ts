@@ -18,7 +18,7 @@ export { type MetricsSink, type PoolMetrics, poolMetrics } from './metrics.ts';
 /**
  * Wraps a plain asynchronous handler: inside, `pool.use` and `pool.acquire` are bounded by the time that the invocation has
  * left (less `reserveMs`); at its end, whatever that is, everything borrowed is given back. An invocation that never
- * touches the database takes no lease and makes no call.
+ * touches the database takes no lease; what is idle from before is looked after now and then (`healthCheckIntervalMs`).
  *
  * @throws LeaseholdError CONFIG_INVALID with every problem of the options; the handler's own errors pass through unchanged.
  */
