@@ -186,3 +186,22 @@ describe('duties', () => {
     expect(world.database.refused).toBe(0);
   });
 });
+
+test('callers who come together are asked for together: no ask waits for the answer to another', async () => {
+  const world = new PoolWorld(40);
+  const pool = await world.start({ max: 10 });
+  let open: (() => void) | undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  world.interfere = async (operation, call) => {
+    if (operation === 'grant') await opened;
+    return call();
+  };
+  const uses = Array.from({ length: 10 }, () => pool.acquire());
+  await world.clock.flush();
+  expect(world.calls.filter((name) => name === 'grant')).toHaveLength(10);
+  open?.();
+  const lent = await world.until(Promise.all(uses));
+  expect(new Set(lent.map(({ connection }) => connection.label)).size).toBe(10);
+});
