@@ -53,10 +53,11 @@ export class Dispatch<Connection> {
   serve(): void {
     const { roster, waiters, coarse, fitness, supply, minimum } = this.parts;
     while (waiters.length > 0) {
-      const idle = roster.newestIdle();
       const now = coarse.read();
-      if (idle === undefined || !fitness.isWarm(idle, now)) break;
-      waiters.offer(this.#lend(idle, now));
+      // An older one is as good as the newest, if that would have to be asked about first.
+      const warm = roster.at('idle').findLast((idle) => fitness.isWarm(idle, now));
+      if (warm === undefined) break;
+      waiters.offer(this.#lend(warm, now));
     }
     while (waiters.length > supply.count + this.returns.count && this.#sendForOne());
     while (minimum.missing > roster.opening && this.#openOne());

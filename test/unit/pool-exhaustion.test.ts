@@ -25,7 +25,7 @@ describe('every connection of this process is lent', () => {
     expect(error).toMatchObject({
       code: 'ACQUIRE_TIMEOUT',
       retryable: true,
-      details: { waitedMs: 1_000, max: 3, lent: 3, idle: 0, opening: 0, waiting: 1 },
+      details: { waitedMs: 1_000, max: 3, active: 3, idle: 0, opening: 0, waiting: 1 },
     });
     for (const lent of loans) await lent.giveBack();
   });

@@ -32,6 +32,32 @@ describe('a connection that died in its borrower’s hands, unnoticed', () => {
     expect(world.database.peak).toBe(1);
   });
 
+  test.each([600, 2_000, 4_900])(
+    'nor is one that lay idle through a freeze of %d ms, if only the wall clock has seen it',
+    async (ms) => {
+      const world = new PoolWorld(10);
+      const pool = await world.start({ max: 1 });
+      const label = await world.until(pool.use((client) => client.label));
+      world.clock.freeze(ms, { monotonicStops: true });
+      world.database.killSilently(label);
+      expect(await world.until(pool.use((client) => client.isAlive))).toBe(true);
+    },
+  );
+
+  test('another one that is warm is lent rather than waited for its check', async () => {
+    const world = new PoolWorld(10);
+    const pool = await world.start({ max: 2 });
+    const [long, short] = await world.until(Promise.all([pool.acquire(), pool.acquire()]));
+    await world.clock.advanceAsync(4_000);
+    await short.giveBack();
+    await world.clock.advanceAsync(2_000);
+    await long.giveBack();
+    world.database.steps.check = 'never';
+    const since = world.clock.read();
+    await world.until(pool.use((client) => client.run('x')));
+    expect(world.clock.elapsedMs(since)).toBe(0);
+  });
+
   test('a short loan is proof enough: nothing is checked after it', async () => {
     const world = new PoolWorld(10);
     const pool = await world.start({ max: 1 });
