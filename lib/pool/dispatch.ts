@@ -10,6 +10,9 @@ import { Returns } from './returns.ts';
 /** What the registry may take to hear that a lease is over, in ms, before a closing pool leaves it to the expiry. */
 const FAREWELL_MS = 1_000;
 
+/** So long, in ms, a top-up that nobody has asked for tries: the next occasion tries again, and a process that wants to end may. */
+const TOP_UP_MS = 30_000;
+
 /** Brings connections and callers together: who gets what, what is sent for, and what is kept. */
 export class Dispatch<Connection> {
   readonly holder: Holder;
@@ -194,7 +197,8 @@ export class Dispatch<Connection> {
     const isEnough = pressure || config.min === 0 || this.parts.minimum.isMet;
     if (isEnough || this.#isClosing || this.#toppingUp !== undefined) return;
     this.#toppingUp = new AbortController();
-    void this.warm(config.startupMaxWaitMs, this.#toppingUp.signal, notToppedUp)
+    const timeoutMs = Math.min(TOP_UP_MS, config.startupMaxWaitMs);
+    void this.warm(timeoutMs, this.#toppingUp.signal, notToppedUp)
       // Each failed attempt has been told.
       .catch(() => undefined)
       .finally(() => {

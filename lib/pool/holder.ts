@@ -8,6 +8,9 @@ import type { Registry, Weather } from '../registry/registry.ts';
 import type { PoolEvents } from './pool-events.ts';
 import { Statistics } from './statistics.ts';
 
+/** So long, in ms, the registry's word that others wait is taken for the present. Under pressure nothing is looked after, nor topped up. */
+const PRESSURE_MS = 30_000;
+
 /** What the parts of one pool share: who they are towards the registry, and the world they live in. */
 export class Holder {
   readonly config: Config;
@@ -17,8 +20,7 @@ export class Holder {
   readonly random: Random;
   readonly events: Events<PoolEvents>;
   readonly statistics: Statistics;
-  /** The last that the registry said: somebody waits, or the next newcomer would have to. */
-  pressure = false;
+  #pressureAt: Instant | undefined;
   #inForce: { readonly word: InForce; readonly heardAt: Instant } | undefined;
   #id: string | undefined;
 
@@ -34,8 +36,13 @@ export class Holder {
 
   /** What every reply of the registry says about the fleet. */
   hear({ pressure, inForce }: Weather): void {
-    this.pressure = pressure;
+    this.#pressureAt = pressure ? this.clock.read() : undefined;
     if (inForce !== undefined) this.#inForce = { word: inForce, heardAt: this.clock.read() };
+  }
+
+  /** The last that the registry said: somebody waits, or the next newcomer would have to. A word from long ago is none. */
+  get pressure(): boolean {
+    return this.#pressureAt !== undefined && this.clock.elapsedMs(this.#pressureAt) < PRESSURE_MS;
   }
 
   /** The last that the registry said about what an operator has changed, as of now: for a registry that has lost its memory. */

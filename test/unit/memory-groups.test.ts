@@ -95,7 +95,9 @@ const STEPS: readonly ((groups: Groups, group: Group, random: SeededRandom) => v
   (groups, group) => {
     if (group.taken > 0) groups.take(group, -1);
   },
-  (groups, group, random) => groups.enqueue(group, `t${random.whole(1, 50)}`, random.whole(1, 100)),
+  // No two groups have a ticket of the same id.
+  (groups, group, random) =>
+    groups.enqueue(group, `${group.name}-${random.whole(1, 50)}`, random.whole(1, 100)),
   (groups, group) => {
     for (const id of group.queue.upTo(Number.POSITIVE_INFINITY, 1)) groups.dequeue(group, id);
   },
@@ -136,7 +138,9 @@ test('the running sums are those over all groups, and the order is the same for 
     const [first, second] = [...nextTickets(groups, nobody)];
     if (first === undefined) continue;
     // Nobody is before the first, neither as the rank of its own group has it, nor by comparison.
-    expect(viewOf(first.group, first.stamp).older).toBe(0);
-    if (second !== undefined && second.group !== first.group) expect(isBetter(first, second)).toBe(true);
+    const { older } = viewOf(first.group, first.stamp);
+    expect({ seed, round, older }).toEqual({ seed, round, older: 0 });
+    if (second === undefined || second.group === first.group) continue;
+    expect({ seed, round, isBetter: isBetter(first, second) }).toEqual({ seed, round, isBetter: true });
   }
 });
