@@ -66,7 +66,7 @@ export class Dispatch<Connection> {
     while (minimum.missing > roster.opening && this.#openOne());
     minimum.note();
     // What is being mended serves those who wait, and nothing of the minimum's.
-    const mending = supply.count - roster.opening;
+    const mending = supply.count - roster.opening + this.returns.count;
     supply.callOff(roster.opening - Math.max(minimum.missing, waiters.length - mending));
     if (roster.size === 0) this.#onEmpty?.();
   }

@@ -18,9 +18,7 @@ export class Histogram {
   #maxMs = 0;
 
   add(ms: number): void {
-    const whole = Math.ceil(ms);
-    const bucket = whole <= 1 ? 0 : 32 - Math.clz32(whole - 1);
-    const at = bucket < BUCKETS ? bucket : BUCKETS - 1;
+    const at = ms <= 1 ? 0 : Math.min(BUCKETS - 1, 32 - Math.clz32(Math.ceil(ms) - 1));
     this.#counts[at] = (this.#counts[at] ?? 0) + 1;
     this.#count += 1;
     this.#sumMs += ms;
