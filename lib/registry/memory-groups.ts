@@ -30,18 +30,27 @@ export class Groups {
   /** Those that may have become empty in this operation. */
   readonly #touched = new Set<Group>();
 
-  /** The group's record, made if need be; `share` is written then, its minimum only if the minima stay within `limit`. */
+  /**
+   * The group's record, made if need be; `share` is written then, or once somebody has one to say, its minimum only if the minima
+   * stay within `limit`.
+   */
   of(name: string, share: Share = DEFAULT_SHARE, limit = 0): Group {
     const known = this.#groups.get(name);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      if (isUnsaid(known)) this.setShare(known, this.#fitting(share, limit), 0);
+      return known;
+    }
     if (this.#groups.size >= LIMITS.groupsMax - 1 && name !== OVERFLOW) return this.of(OVERFLOW);
-    const isFitting = this.minima + share.min <= limit;
-    const kept = isFitting ? share : { ...share, min: 0 };
+    const kept = this.#fitting(share, limit);
     const group: Group = { name, share: kept, taken: 0, flagged: 0, version: 0, queue: new Ordered() };
     this.#groups.set(name, group);
     this.#touched.add(group);
     this.minima += kept.min;
     return group;
+  }
+
+  #fitting(share: Share, limit: number): Share {
+    return this.minima + share.min <= limit ? share : { ...share, min: 0 };
   }
 
   all(): readonly Group[] {
@@ -88,6 +97,10 @@ export class Groups {
     this.waiting += after.waiting - before.waiting;
   }
 }
+
+/** Nobody has said what the group is entitled to: its leases came back without a word of it, or its first caller had none. */
+const isUnsaid = ({ name, version, share: { min, max, priority } }: Group): boolean =>
+  version === 0 && min === 0 && max === DEFAULT_SHARE.max && priority === 0 && name !== OVERFLOW;
 
 export const loadOf = ({ share, taken, queue }: Group): GroupLoad => ({
   ...share,

@@ -110,7 +110,7 @@ export interface GrantRequest {
   /** The caller hears wake-ups, so a slot may be kept for it. */
   readonly listens?: boolean;
   readonly settings: ResourceSettings;
-  /** The group's share, written when the registry first hears of the group; a later difference is only reported. */
+  /** The group's share, written when the registry first hears of one; a later difference is only reported. */
   readonly share?: Share;
 }
 

@@ -238,6 +238,8 @@ export class RegistryLaws {
       () => `the repeat of ${known.id} promises ${protectMs} ms, ${leftMs} remain`,
     );
     this.#court.judge('L5', !known.isOver, () => `${known.id} was over, and is granted again`);
+    // Where nothing remains its protection ended before, and its expiry counts from then.
+    if (protectMs === 0) return;
     const { reliedUntilMs } = known;
     ledger.promise(known, protectMs);
     // What a step of the server's clock has shortened, the holder does not know.

@@ -376,11 +376,24 @@ it.taken, it.min, it.max, it.priority, it.waiting, it.flagged, it.version, it.pl
 groups.loaded[name] = it
 return it
 end
+function groups.set_share(it, min, max, priority)
+state.minima = state.minima - it.min + min
+state.eligible = state.eligible - groups.eligible_of(it)
+it.min, it.max, it.priority = min, max, priority
+state.eligible = state.eligible + groups.eligible_of(it)
+end
+local function is_unsaid(it)
+return it.version == 0 and it.min == 0 and it.max == 1000000000 and it.priority == 0 and it.name ~= '~'
+end
 function groups.of(name, min, max, priority, limit)
 local it = groups.find(name)
-if it then return it end
-if state.groupCount >= 64 - 1 and name ~= '~' then return groups.of('~', 0, 1000000000, 0, 0) end
+local isFull = not it and state.groupCount >= 64 - 1 and name ~= '~'
+if isFull then return groups.of('~', 0, 1000000000, 0, 0) end
 if state.minima + min > limit then min = 0 end
+if it then
+if is_unsaid(it) then groups.set_share(it, min, max, priority) end
+return it
+end
 it = { name = name, taken = 0, min = min, max = max, priority = priority, waiting = 0, flagged = 0, version = 0, place = -1 }
 groups.loaded[name] = it
 table.insert(groups.list_names(), name)
@@ -895,7 +908,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: '01efa7888388c6d78828aa10e4f05eda187b8631',
+    sha1: '3ab20bef11bad9297433929bd0c6df8e59c4c07a',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -925,7 +938,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: '841810d09de354b7de205403835b5f0fb33fb1ee',
+    sha1: '4553a501f3768b86e2ba8ed15ee61e1ce734d987',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 local isLast = tonumber(ARGV[2]) > 0 and tonumber(ARGV[2]) == state.censusToken
@@ -945,7 +958,7 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: 'dd8630b25f53aa852f3a29e2f364c2b427e7e16f',
+    sha1: '486f17f1298e64f81548b2f2cc3b39501cfad842',
     uses: ['keys', 'clock', 'load', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
@@ -963,7 +976,7 @@ return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, 
 return { 'done' }`,
   },
   grant: {
-    sha1: 'afed03ac642122a0b68a4d5752c361a88f2bd8a8',
+    sha1: '7eb31ecc232ba7ce402f0bec3bff7defece2f98b',
     uses: ['keys', 'clock', 'grant-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local waits, again, asked = wait == '1', ARGV[2] == '1', tonumber(ARGV[3] or 0)
 local waitMs, listens = tonumber(waitText), listensText == '1' and 1 or 0
@@ -1022,7 +1035,7 @@ return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or 
 leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: 'c37016a11692184aba7844cda9b41207ccf87f15',
+    sha1: '3fd99880935362acfa265a3f323b00ac2310a2a5',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -1043,7 +1056,7 @@ return state.done({ 'state', state.spec, state.held, protected, state.revoking, 
 state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: '7ef2821874c765cd4671624bd24c618424008b0c',
+    sha1: 'bd98c1df79075c2d93b0f982612e5f2045bae598',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -1078,10 +1091,8 @@ local group = groups.of(ARGV[2], 0, 1000000000, 0, 0)
 local next = tonumber(ARGV[6]) or group.version + 1
 if next <= group.version then return 'stale' end
 if state.minima - group.min + min > state.capacity - state.headroom then return 'refused' end
-state.minima = state.minima - group.min + min
-state.eligible = state.eligible - groups.eligible_of(group)
-group.min, group.max, group.priority, group.version = min, max, priority, next
-state.eligible = state.eligible + groups.eligible_of(group)
+groups.set_share(group, min, max, priority)
+group.version = next
 return 'done'
 end
 local word = handlers[kind]()
@@ -1091,7 +1102,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: '6e7fb77dd877e81429fd63fabaa2ca17080986bf',
+    sha1: '1640794a6da652a3ccf1c5d83a260eb5175b16b6',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -1116,7 +1127,7 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   primary: {
-    sha1: '07572445fbd21d2a567e4f9346c535c93104c616',
+    sha1: '4822fe510aa0af69c1d3ce699fe83c8154382e0a',
     uses: ['keys', 'clock', 'identify', 'compare', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'known' } end
 if primary.before ~= last.history and state.now < state.epoch + 60000 then return state.done({ 'done', 'known' }) end
@@ -1132,7 +1143,7 @@ state.learn()
 return state.done({ 'done', 'learning' })`,
   },
   release: {
-    sha1: 'fd894528c880a174d83b9f1766fba2c40c5487e4',
+    sha1: '444f57914c1e8be66cc7200d2e54bda70bbedf74',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = words[1], { 'done' }
 local function may_release(it, itsFence)
@@ -1161,7 +1172,7 @@ for i = 2, #words, 3 do reply[#reply + 1] = release(words[i], tonumber(words[i +
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: '7d0e80034780aa4319feee4ff604b57bf5763152',
+    sha1: '23b2afc182368a2410c8fa8808cd80f8fd0d6db1',
     uses: ['keys', 'clock', 'renew-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 11
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
@@ -1209,7 +1220,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: '64d68e2bb001e704c7a38dc8fb8ae3ab956184e9',
+    sha1: 'b6297f5f63eafc4213b6ec13091402afa52044b5',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1234,7 +1245,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: '3f33f53d9dcba4c557040b3a319b94a2862c42dc',
+    sha1: 'cb5e7410e42f51578baccafb6ba6e07996a53e19',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)

@@ -34,6 +34,20 @@ export const describeShares = ({ scene }: Scenes): void => {
       expect(await it.heard(2)).toEqual(['f1', 'm']);
     });
 
+    test('L10 the share of a group whose leases came back without one is the first that somebody says', async () => {
+      const it = await scene({ capacity: 6, headroom: 1, waitersMax: 20 });
+      await it.granted('a', { group: 'many' });
+      const said = { group: 'many', share: share(1, 2, 3) };
+      expect(await it.granted('b', said)).not.toHaveProperty('settingsDiffer');
+      expect(await it.ask('c', said)).toMatchObject({ kind: 'denied' });
+      expect(await it.report()).toMatchObject({
+        groups: [{ name: 'many', taken: 2, min: 1, max: 2, priority: 3 }],
+      });
+      // From then on it stands.
+      expect(await it.ask('d', { group: 'many', share: share(0, 9) })).toMatchObject({ kind: 'denied' });
+      expect(await it.group('many')).toMatchObject({ taken: 2, min: 1, max: 2, priority: 3 });
+    });
+
     test('L10 nobody is woken for what a minimum keeps from him; the tickets of that very group are', async () => {
       const it = await fullScene(3, 2);
       await it.share('many', { min: 3 });

@@ -43,10 +43,8 @@ function handlers.share()
   local next = tonumber(ARGV[6]) or group.version + 1
   if next <= group.version then return 'stale' end
   if state.minima - group.min + min > state.capacity - state.headroom then return 'refused' end
-  state.minima = state.minima - group.min + min
-  state.eligible = state.eligible - groups.eligible_of(group)
-  group.min, group.max, group.priority, group.version = min, max, priority, next
-  state.eligible = state.eligible + groups.eligible_of(group)
+  groups.set_share(group, min, max, priority)
+  group.version = next
   return 'done'
 end
 

@@ -25,12 +25,30 @@ function groups.find(name)
   return it
 end
 
--- The record of a group, made if need be; the share is written then, its minimum only if the minima stay within `limit`.
+-- Of the group's share, and of the sums over all of them.
+function groups.set_share(it, min, max, priority)
+  state.minima = state.minima - it.min + min
+  state.eligible = state.eligible - groups.eligible_of(it)
+  it.min, it.max, it.priority = min, max, priority
+  state.eligible = state.eligible + groups.eligible_of(it)
+end
+
+-- Nobody has said what the group is entitled to: its leases came back without a word of it, or its first caller had none.
+local function is_unsaid(it)
+  return it.version == 0 and it.min == 0 and it.max == NO_MAX and it.priority == 0 and it.name ~= OTHERS
+end
+
+-- The record of a group, made if need be; the share is written then, or once somebody has one to say, its minimum only if
+-- the minima stay within `limit`.
 function groups.of(name, min, max, priority, limit)
   local it = groups.find(name)
-  if it then return it end
-  if state.groupCount >= GROUPS - 1 and name ~= OTHERS then return groups.of(OTHERS, 0, NO_MAX, 0, 0) end
+  local isFull = not it and state.groupCount >= GROUPS - 1 and name ~= OTHERS
+  if isFull then return groups.of(OTHERS, 0, NO_MAX, 0, 0) end
   if state.minima + min > limit then min = 0 end
+  if it then
+    if is_unsaid(it) then groups.set_share(it, min, max, priority) end
+    return it
+  end
   it = { name = name, taken = 0, min = min, max = max, priority = priority, waiting = 0, flagged = 0, version = 0, place = -1 }
   groups.loaded[name] = it
   table.insert(groups.list_names(), name)
