@@ -1,7 +1,9 @@
 import { Command } from 'commander';
+import { ENGINES, type EngineName } from './engine/engine.ts';
 
 export interface Arguments {
   readonly isJson: boolean;
+  readonly engine: EngineName;
   /** For everything, start and stop included. */
   readonly seconds: number;
   readonly capacity: number;
@@ -34,7 +36,7 @@ const REGISTRIES = ['redis', 'memory'] as const;
 const makeCommand = (): Command => {
   const command = new Command('npm run demo --')
     .description(
-      'A fleet of serverless environments and one PostgreSQL with fewer connections: first as people do it today, then\n' +
+      'A fleet of serverless environments and one database with fewer connections: first as people do it today, then\n' +
         'with leasehold, then with processes killed and frozen. The database itself counts whom it refused.',
     )
     .allowUnknownOption()
@@ -42,6 +44,7 @@ const makeCommand = (): Command => {
   for (const { name, default: fallback, min, max, doc } of NUMBERS)
     command.option(`--${name} [number]`, `${doc} (${min} to ${max})`, String(fallback));
   return command
+    .option('--engine [name]', `the database: ${ENGINES.join(' or ')}`, ENGINES[0])
     .option('--registry [kind]', 'redis or memory (default: redis where there is one, else memory)')
     .option('--log [file]', "keep the database's log of every connection in this file")
     .option('--json', 'print one JSON object on stdout, nothing else')
@@ -61,12 +64,13 @@ export const readArguments = (argv: readonly string[]): Arguments => {
       `--environments ${environments} is not more than --capacity ${capacity}: then nobody has to wait`,
     );
   }
+  const engine = readEngine(given['engine'], problems);
   const registry = readRegistry(given['registry'], problems);
   const log = given['log'];
   if (log === true) problems.push('--log needs a file');
   if (problems.length > 0) throw new UsageError(problems.map((text) => `  - ${text}`).join('\n'));
   const isJson = given['json'] === true;
-  return { isJson, seconds, capacity, environments, registry, log: log as string | undefined };
+  return { isJson, engine, seconds, capacity, environments, registry, log: log as string | undefined };
 };
 
 const unknownWords = (words: readonly string[]): string[] => {
@@ -82,6 +86,13 @@ const readNumber = ({ name, min, max }: NumberRule, given: unknown, problems: st
   const shown = typeof given === 'string' ? ` ${given}` : '';
   problems.push(`--${name}${shown} is not a whole number from ${min} to ${max}`);
   return min;
+};
+
+const readEngine = (given: unknown, problems: string[]): EngineName => {
+  const engine = ENGINES.find((name) => name === given);
+  if (engine !== undefined) return engine;
+  problems.push(`--engine ${given === true ? 'needs a value' : given}: it is ${ENGINES.join(' or ')}`);
+  return ENGINES[0];
 };
 
 const readRegistry = (given: unknown, problems: string[]): Arguments['registry'] => {

@@ -14,7 +14,7 @@ const run = async (given: Arguments): Promise<Omit<DemoResult, 'seconds'>> => {
   const screen = new Screen(process.stderr);
   const stage = new Stage(given, stopping, screen);
   try {
-    screen.say('Starting PostgreSQL, the registry and the fleet.');
+    screen.say('Starting the database, the registry and the fleet.');
     await stage.open();
     return await perform({ stage, screen, signal: stopping.signal, arguments: given });
   } catch (error) {
@@ -33,7 +33,7 @@ const print = (result: DemoResult, given: Arguments): void => {
     if (!isGood) process.stderr.write(`${sentence}\n`);
     return;
   }
-  const took = `Done in ${result.seconds} s, registry: ${result.registry}.`;
+  const took = `Done in ${result.seconds} s, database: ${result.database}, registry: ${result.registry}.`;
   process.stdout.write(`\n${[resultTable(result), ...remarks(result), took, '', sentence].join('\n')}\n`);
 };
 

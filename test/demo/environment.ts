@@ -4,8 +4,3 @@ export interface Environment {
   invoke(): Promise<void>;
   close(): Promise<void>;
 }
-
-/** Too many connections of the role, the database or the server; 53400 is what some services answer instead. */
-const REFUSALS: ReadonlySet<unknown> = new Set(['53300', '53400']);
-
-export const isRefusal = (error: unknown): boolean => REFUSALS.has(Reflect.get(Object(error), 'code'));

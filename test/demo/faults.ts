@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Judge } from './engine/engine.ts';
 import type { Fleet } from './fleet.ts';
-import type { Judge } from './judge.ts';
 import type { Member } from './member.ts';
 import type { SlotWatch } from './slot-watch.ts';
 

@@ -1,24 +1,23 @@
 import { Redis } from 'ioredis';
-import pg from 'pg';
-import { postgresDriver } from '../../lib/driver/postgres.ts';
 import { createPool, type Pool } from '../../lib/index.ts';
 import { type InvocationContext, withLeases } from '../../lib/lambda/with-leases.ts';
 import { lambdaRedisOptions, redisRegistry } from '../../lib/registry/redis/redis-registry.ts';
 import type { Registry } from '../../lib/registry/registry.ts';
 import { countedRegistry } from './counted-registry.ts';
+import { engineClient } from './engine/client.ts';
 import type { Environment } from './environment.ts';
-import { placeOrder } from './order.ts';
 import { FUNCTION_TIMEOUT_MS, type LeasePlan, type Plan, type RegistryAddress } from './plan.ts';
 import type { TickCounter } from './tick.ts';
 
 /** The same environment with leasehold: a pool in the module variable instead of a client. */
 export class LeasedEnvironment implements Environment {
   readonly #redis: Redis | undefined;
-  readonly #pool: Pool<pg.Client>;
+  readonly #pool: Pool<unknown>;
   readonly #handler: (event: unknown, context: InvocationContext) => Promise<void>;
 
   /** `shared`: the registry of the whole process, where each environment has no Redis connection of its own. */
   constructor(plan: Plan, leases: LeasePlan, shared: Registry, counter: TickCounter) {
+    const engine = engineClient(plan.engine);
     this.#redis = connectRedis(plan.registry);
     const { namespace } = plan.registry;
     const registry = this.#redis === undefined ? shared : redisRegistry(this.#redis, { namespace });
@@ -26,14 +25,14 @@ export class LeasedEnvironment implements Environment {
       ...leases,
       group: plan.process,
       registry: countedRegistry(registry, counter.callRegistry),
-      driver: postgresDriver(pg, { connectionString: plan.databaseUrl }),
+      driver: engine.driver(plan.database),
       env: { AWS_LAMBDA_FUNCTION_NAME: 'orders' },
     });
     this.#pool.events.on('connectionFailed', ({ failure }) => {
       if (failure === 'refused') counter.refuse();
     });
     this.#handler = withLeases(this.#pool, () =>
-      this.#pool.use((client) => placeOrder(client, plan.process)),
+      this.#pool.use((client) => engine.placeOrder(client, plan.process)),
     );
   }
 

@@ -1,6 +1,5 @@
-import pg from 'pg';
-import { type Environment, isRefusal } from './environment.ts';
-import { placeOrder } from './order.ts';
+import { type EngineClient, engineClient } from './engine/client.ts';
+import type { Environment } from './environment.ts';
 import { FUNCTION_TIMEOUT_MS, type Plan } from './plan.ts';
 import type { TickCounter } from './tick.ts';
 
@@ -8,35 +7,32 @@ import type { TickCounter } from './tick.ts';
 export class NaiveEnvironment implements Environment {
   readonly #plan: Plan;
   readonly #counter: TickCounter;
-  #client: pg.Client | undefined;
+  readonly #engine: EngineClient<unknown>;
+  #client: unknown;
 
   constructor(plan: Plan, counter: TickCounter) {
     this.#plan = plan;
     this.#counter = counter;
+    this.#engine = engineClient(plan.engine);
   }
 
   async invoke(): Promise<void> {
     this.#client ??= await this.#connect();
-    await placeOrder(this.#client, this.#plan.process);
+    await this.#engine.placeOrder(this.#client, this.#plan.process);
   }
 
   async close(): Promise<void> {
-    await this.#client?.end();
+    if (this.#client !== undefined) await this.#engine.disconnect(this.#client);
   }
 
-  async #connect(): Promise<pg.Client> {
-    const client = new pg.Client({
-      connectionString: this.#plan.databaseUrl,
-      connectionTimeoutMillis: FUNCTION_TIMEOUT_MS,
-    });
-    client.on('error', () => {
+  async #connect(): Promise<unknown> {
+    const onGone = (): void => {
       this.#client = undefined;
-    });
+    };
     try {
-      await client.connect();
-      return client;
+      return await this.#engine.connect(this.#plan.database, FUNCTION_TIMEOUT_MS, onGone);
     } catch (error) {
-      if (isRefusal(error)) this.#counter.refuse();
+      if (this.#engine.isRefusal(error)) this.#counter.refuse();
       throw error;
     }
   }

@@ -27,7 +27,7 @@ export class Phase {
   readonly #tally = new Tally();
   readonly #over = new AbortController();
   readonly #view: SceneView;
-  #databaseUrl = '';
+  #address = '';
   #isEnding = false;
   #startedAt = 0;
 
@@ -47,7 +47,7 @@ export class Phase {
   /** `beside`: what happens to the fleet while it works. The phase lasts at least as long. */
   async run(beside: () => Promise<void> = async () => undefined): Promise<PhaseResult> {
     const { stage, role, leases, scene, signal } = this.#parts;
-    this.#databaseUrl = (await stage.createRole(role)).url;
+    this.#address = await stage.createRole(role);
     if (leases !== undefined) await stage.createResource(leases);
     stage.fleet.onTick = (tick) => this.#tally.add(tick);
     this.#startedAt = performance.now();
@@ -101,7 +101,8 @@ export class Phase {
     return {
       process: name,
       environments,
-      databaseUrl: this.#databaseUrl,
+      engine: stage.engine,
+      database: this.#address,
       periodMs,
       leases,
       registry: stage.address,

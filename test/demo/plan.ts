@@ -1,3 +1,5 @@
+import type { EngineName } from './engine/engine.ts';
+
 /** How a process of the fleet reaches the registry. */
 export type RegistryAddress =
   | { readonly kind: 'redis'; readonly url: string; readonly namespace: string }
@@ -18,7 +20,9 @@ export interface Plan {
   /** The process's name, in the orders and as the lease group: so the judges can tell whose is what. */
   readonly process: string;
   readonly environments: number;
-  readonly databaseUrl: string;
+  readonly engine: EngineName;
+  /** What a client of this engine connects to. */
+  readonly database: string;
   /** Mean time from one invocation of an environment to its next. */
   readonly periodMs: number;
   /** Undefined: naively, each environment with a client of its own. */

@@ -47,7 +47,15 @@ export const perform = async (programme: Programme): Promise<Omit<DemoResult, 's
   const naive = await performNaive(programme, msOf('naive'));
   const leasehold = await performLeased(programme, msOf('leasehold'));
   const faults = await performFaults(programme, msOf('faults'));
-  return { registry: stage.address.kind, capacity, environments, naive, leasehold, faults };
+  return {
+    database: stage.title,
+    registry: stage.address.kind,
+    capacity,
+    environments,
+    naive,
+    leasehold,
+    faults,
+  };
 };
 
 const rateFor = (capacity: number): number => {

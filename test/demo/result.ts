@@ -11,6 +11,8 @@ export interface FaultPhaseResult extends PhaseResult, FaultResult {
 }
 
 export interface DemoResult {
+  /** Its engine, as a person calls it. */
+  readonly database: string;
   readonly registry: 'redis' | 'memory';
   readonly capacity: number;
   readonly environments: number;

@@ -4,11 +4,11 @@ import { parseConfig, settingsOf } from '../../lib/core/config.ts';
 import { memoryRegistry } from '../../lib/registry/memory.ts';
 import { redisRegistry } from '../../lib/registry/redis/redis-registry.ts';
 import type { Registry } from '../../lib/registry/registry.ts';
-import { type PostgresRole, type PostgresServer, startPostgres } from '../support/postgres.ts';
 import { startRedis } from '../support/redis.ts';
 import type { Arguments } from './arguments.ts';
+import { startDatabase } from './engine/database.ts';
+import type { Database, EngineName, Judge } from './engine/engine.ts';
 import { Fleet } from './fleet.ts';
-import { FULL_LOG_SETTINGS, Judge, LOG_SETTINGS } from './judge.ts';
 import type { LeasePlan, RegistryAddress } from './plan.ts';
 import type { Screen } from './screen.ts';
 import type { Stopping } from './stopping.ts';
@@ -24,8 +24,7 @@ export class Stage {
   readonly #arguments: Arguments;
   readonly #stopping: Stopping;
   readonly #screen: Screen;
-  #postgres: PostgresServer | undefined;
-  #judge: Judge | undefined;
+  #database: Database | undefined;
   #registry: Registry | undefined;
   #fleet: Fleet | undefined;
   #address: RegistryAddress = { kind: 'memory', namespace: 'memory' };
@@ -37,7 +36,16 @@ export class Stage {
   }
 
   get judge(): Judge {
-    return started(this.#judge);
+    return started(this.#database).judge;
+  }
+
+  get engine(): EngineName {
+    return this.#arguments.engine;
+  }
+
+  /** How a person calls the database. */
+  get title(): string {
+    return started(this.#database).title;
   }
 
   get fleet(): Fleet {
@@ -71,11 +79,9 @@ export class Stage {
     signal.throwIfAborted();
   }
 
-  /** A role for one phase. Its CONNECTION LIMIT is the capacity: the database itself refuses what is above. */
-  async createRole(name: string): Promise<PostgresRole> {
-    const role = await started(this.#postgres).createRole(name, this.#arguments.capacity);
-    await this.judge.admit(name);
-    return role;
+  /** A role for one phase, whose limit is the capacity: the database itself refuses what is above. Resolves with its address. */
+  createRole(name: string): Promise<string> {
+    return started(this.#database).createRole(name, this.#arguments.capacity);
   }
 
   /** The first step of a deploy: tells the registry that the resource is new, so that nobody's first request waits. */
@@ -96,18 +102,18 @@ export class Stage {
   }
 
   async #openDatabase(): Promise<void> {
-    const { capacity, environments, log } = this.#arguments;
-    const postgres = await startPostgres({
-      // The role's limit is to be the only one: naively, all environments may be at the door at once.
+    const { engine, capacity, environments, log } = this.#arguments;
+    const database = await startDatabase(engine, {
+      // Naively, all environments may be at the door at once.
       maxConnections: environments + capacity + 50,
-      settings: [...LOG_SETTINGS, ...(log === undefined ? [] : FULL_LOG_SETTINGS)],
+      isLogFull: log !== undefined,
     });
-    this.#postgres = postgres;
-    this.#cleanups.push(() => postgres.stop());
-    const judge = await Judge.connect(postgres);
-    this.#judge = judge;
-    this.#cleanups.push(() => judge.leave());
-    if (log !== undefined) this.#cleanups.push(() => judge.keepLog(log));
+    this.#database = database;
+    this.#cleanups.push(
+      () => database.stop(),
+      () => database.judge.leave(),
+    );
+    if (log !== undefined) this.#cleanups.push(() => database.judge.keepLog(log));
   }
 
   async #openRegistry(): Promise<void> {

@@ -1,7 +1,15 @@
 import { writeFile } from 'node:fs/promises';
 import pg from 'pg';
-import type { PostgresAdmin } from '../support/postgres.ts';
-import { ORDERS_TABLE } from './order.ts';
+import type { PostgresAdmin } from '../../support/postgres.ts';
+import type { Judge, OrderCount } from './engine.ts';
+
+/** The label says under which lease a statement ran (none: naively). */
+const ORDERS_TABLE = `CREATE TABLE orders (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    process text NOT NULL,
+    label text NOT NULL DEFAULT current_setting('application_name'),
+    placed_at timestamptz NOT NULL DEFAULT clock_timestamp()
+  )`;
 
 /** Settings of the server that let its log be counted: the error's code and the role on every line. */
 export const LOG_SETTINGS = ['log_line_prefix=%m [%p] %e %u %a '] as const;
@@ -10,31 +18,29 @@ export const FULL_LOG_SETTINGS = ['log_connections=all', 'log_disconnections=on'
 /** Where test/support has the server write to. */
 const LOG = "current_setting('data_directory') || '/../server.log'";
 
-/** What the database itself says, asked by the superuser, who is outside every role's limit. */
-export class Judge {
+/** Asked by the superuser; the refusals are those of the server's log. */
+export class PostgresJudge implements Judge {
   readonly #pool: pg.Pool;
 
   constructor(pool: pg.Pool) {
     this.#pool = pool;
   }
 
-  static async connect({ adminUrl }: PostgresAdmin): Promise<Judge> {
+  static async connect({ adminUrl }: PostgresAdmin): Promise<PostgresJudge> {
     const pool = new pg.Pool({ connectionString: adminUrl, application_name: 'judge', max: 3 });
     pool.on('error', () => undefined);
     await pool.query(ORDERS_TABLE);
-    return new Judge(pool);
+    return new PostgresJudge(pool);
   }
 
   async admit(role: string): Promise<void> {
     await this.#pool.query(`GRANT SELECT, INSERT ON orders TO ${pg.escapeIdentifier(role)}`);
   }
 
-  /** Open connections of the role now. */
   async backends(role: string): Promise<number> {
     return this.#number('SELECT count(*) AS value FROM pg_stat_activity WHERE usename = $1', [role]);
   }
 
-  /** Connections that the server says it has refused to the role, whether or not any client lived to see it. */
   async refusals(role: string): Promise<number> {
     const pattern = String.raw`\] 53[34]00 ${role} `;
     return this.#number(
@@ -43,17 +49,12 @@ export class Judge {
     );
   }
 
-  /** The server's own time, as text: no other clock is compared with it. */
   async now(): Promise<string> {
     const { rows } = await this.#pool.query<{ now: string }>('SELECT clock_timestamp()::text AS now');
     return rows[0]?.now ?? '';
   }
 
-  /** Orders that a process placed after `since`: under the leases that it had used before, and under others. */
-  async ordersSince(
-    process: string,
-    since: string,
-  ): Promise<{ readonly onOld: number; readonly onNew: number }> {
+  async ordersSince(process: string, since: string): Promise<OrderCount> {
     const after = `FROM orders AS o WHERE process = $1 AND placed_at > $2::timestamptz AND`;
     const isOld =
       'EXISTS (SELECT FROM orders AS b WHERE b.process = $1 AND b.label = o.label AND b.placed_at <= $2::timestamptz)';
@@ -64,7 +65,7 @@ export class Judge {
     return { onOld, onNew };
   }
 
-  /** A server that drops half-made logins within this time; the default is a minute. */
+  /** The default is a minute. */
   async setAuthenticationTimeout(seconds: number): Promise<void> {
     await this.#pool.query(`ALTER SYSTEM SET authentication_timeout = ${seconds}`);
     await this.#pool.query('SELECT pg_reload_conf()');

@@ -1,0 +1,10 @@
+import type { Database, DatabaseNeeds, EngineName } from './engine.ts';
+import { startPostgresDatabase } from './postgres-database.ts';
+
+const STARTS: Readonly<Record<EngineName, (needs: DatabaseNeeds) => Promise<Database>>> = {
+  postgres: startPostgresDatabase,
+};
+
+/** Starts the engine's own server; nothing of it is left when that fails. */
+export const startDatabase = (name: EngineName, needs: DatabaseNeeds): Promise<Database> =>
+  STARTS[name](needs);
