@@ -1,4 +1,5 @@
-import { type EngineClient, engineClient } from './engine/client.ts';
+import { engineClient } from './engine/client.ts';
+import type { EngineClient } from './engine/engine.ts';
 import type { Environment } from './environment.ts';
 import { FUNCTION_TIMEOUT_MS, type Plan } from './plan.ts';
 import type { TickCounter } from './tick.ts';

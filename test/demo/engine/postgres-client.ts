@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { postgresDriver } from '../../../lib/driver/postgres.ts';
-import type { EngineClient } from './client.ts';
+import type { EngineClient } from './engine.ts';
 
 /** Too many connections of the role, the database or the server; 53400 is what some services answer instead. */
 const REFUSALS: ReadonlySet<unknown> = new Set(['53300', '53400']);
