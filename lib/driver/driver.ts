@@ -15,12 +15,34 @@
  * - D8 Errors of an idle or lent connection never become unhandled events; they arrive at `onEnd`, once.
  * - D9 `census` reads the server's own list afresh: every session on this server that a label of the given beginning names,
  *   whatever its role and database, and how many sessions of the role have no lease's label at all.
+ *
+ * An engine may lack what it takes to keep one of them in full. Its driver then says which, and what holds instead
+ * (`exceptions`); the contract suite prints each test that does not apply, with that reason.
  */
 export interface Driver<Connection> {
   /** 'postgres', 'mysql', … for messages and metrics. */
   readonly engine: string;
+  /** What this driver keeps only in part: what holds instead, and why. Absent: it keeps everything in full. */
+  readonly exceptions?: DriverExceptions;
   open(request: OpenRequest): Promise<OpenResult<Connection>>;
 }
+
+/** Promises that some engine cannot keep in full. */
+export type DriverException =
+  /** D3: the server shows the label from the session's first instant. */
+  | 'label-from-birth'
+  /** D3: several sessions may have the same label at the same time. */
+  | 'shared-label'
+  /** D4: idle time is counted in ms. */
+  | 'idle-in-ms'
+  /** D4, D5: the end of an idle session is one that is seen. */
+  | 'idle-end-seen'
+  /** D5: a statement that runs when its connection is closed is told to stop. */
+  | 'stop-on-close'
+  /** D9: sessions of other roles are listed, too. */
+  | 'census-of-all-roles';
+
+export type DriverExceptions = Readonly<Partial<Record<DriverException, string>>>;
 
 export interface OpenRequest {
   /** The session label; at most 63 bytes. */

@@ -1,9 +1,9 @@
 import type pg from 'pg';
 import { type Clock, systemClock } from '../core/clock.ts';
+import { Deadline } from '../core/deadline.ts';
 import type { Driver, OpenRequest, OpenResult } from './driver.ts';
 import { driverClientClass, type PgModule } from './postgres/client.ts';
 import { checkConfig } from './postgres/config.ts';
-import { Deadline } from './postgres/deadline.ts';
 import { type LoginContext, login } from './postgres/login.ts';
 import { type Dialect, nextDialect, type SessionSettings } from './postgres/settings.ts';
 

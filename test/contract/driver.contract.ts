@@ -6,6 +6,8 @@ import type {
   ConnectionEnd,
   Driver,
   DriverConnection,
+  DriverException,
+  DriverExceptions,
   OpenRequest,
   OpenResult,
 } from '../../lib/driver/driver.ts';
@@ -14,6 +16,8 @@ import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 
 /** What a driver's author wires up: a real server, with a fresh user for each test. */
 export interface DriverHarness<Client> {
+  /** What the driver declares that it keeps only in part: tests of those promises are skipped, and printed with the reason. */
+  readonly exceptions?: DriverExceptions;
   /** A fresh user whom the server itself allows `limit` connections. */
   setUp(limit: number): Promise<DriverWorld<Client>>;
 }
@@ -54,7 +58,21 @@ export interface DriverWorld<Client> {
 
 const TIMEOUT_MS = 3_000;
 
-/** The promises D1-D8 of lib/driver/driver.ts, for any driver whose server knows sessions. */
+type Law = (title: string, work: () => Promise<void>) => void;
+
+/** A test of a promise that an engine may be unable to keep in full. */
+const unlessExcepted =
+  (driver: string, { exceptions = {} }: { readonly exceptions?: DriverExceptions }) =>
+  (exception: DriverException): Law => {
+    const reason = exceptions[exception];
+    if (reason === undefined) return test;
+    return (title, work) => {
+      process.stderr.write(`${driver} does not keep in full: ${title}\n  ${reason}\n`);
+      test.skip(`${title} (${reason})`, work);
+    };
+  };
+
+/** The promises D1-D9 of lib/driver/driver.ts, for any driver whose server knows sessions. */
 export const describeDriver = <Client>(name: string, harness: DriverHarness<Client>): void => {
   describe(`${name} keeps the driver's promises`, () => {
     let world: DriverWorld<Client>;
@@ -62,6 +80,10 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
     let sent: string;
     let limit: number;
     const opened: DriverConnection<Client>[] = [];
+    const unless = unlessExcepted(name, harness);
+    const { exceptions = {} } = harness;
+    /** The shortest idle time that every server can count. */
+    const idleMs = exceptions['idle-in-ms'] === undefined ? 300 : 1_000;
 
     const request = (changes: Partial<OpenRequest> = {}): OpenRequest => ({
       label: 'lh:orders.abc123:lease:1',
@@ -108,9 +130,13 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
       await Promise.all(opened.splice(0).map((connection) => connection.close(500)));
     });
 
+    test('what is declared is what the suite was told', () => {
+      expect(world.driver().exceptions ?? {}).toEqual(exceptions);
+    });
+
     describe('D1 one attempt', () => {
       test('D1 open answers refused when the server has no connection left', async () => {
-        for (let n = 0; n < limit; n += 1) await mustOpen();
+        for (let n = 0; n < limit; n += 1) await mustOpen({ label: `lh:orders.abc123:lease${n}:1` });
         const result = await open(world.driver());
         expect(result).toMatchObject({ kind: 'refused', failure: 'refused' });
         expect((await world.labels()).length).toBe(limit);
@@ -174,29 +200,32 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
     });
 
     describe('D3 labelled from birth', () => {
-      test('D3 the server shows the label as soon as the session can be seen, all 63 bytes of it', async () => {
-        const label = `lh:${'r'.repeat(20)}.abcdef:${'L'.repeat(16)}:1y2p0ij32e8e7`.padEnd(63, '9');
-        const driver = throughProxy();
-        proxy.delay(20, 'down');
-        const opening = mustOpen({ label }, driver);
-        // An empty label is one as well: whatever is shown first must be it.
-        const shown = await eventually(
-          async () => {
-            const labels = await world.labels();
-            return labels.length > 0 && labels;
-          },
-          { what: 'a session', everyMs: 1 },
-        );
-        expect(shown).toEqual([label]);
-        await opening;
-      });
+      unless('label-from-birth')(
+        'D3 the server shows the label as soon as the session can be seen, all 63 bytes of it',
+        async () => {
+          const label = `lh:${'r'.repeat(20)}.abcdef:${'L'.repeat(16)}:1y2p0ij32e8e7`.padEnd(63, '9');
+          const driver = throughProxy();
+          proxy.delay(20, 'down');
+          const opening = mustOpen({ label }, driver);
+          // An empty label is one as well: whatever is shown first must be it.
+          const shown = await eventually(
+            async () => {
+              const labels = await world.labels();
+              return labels.length > 0 && labels;
+            },
+            { what: 'a session', everyMs: 1 },
+          );
+          expect(shown).toEqual([label]);
+          await opening;
+        },
+      );
 
       test('D3 a session is named in the alphabet that the registry takes', async () => {
         const connection = await mustOpen();
         expect(connection.server).toMatch(/^[0-9a-z]{1,24}$/);
         expect(connection.session).toMatch(/^[0-9a-z.]{1,60}$/);
         expect(connection.session.startsWith(`${connection.server}.`)).toBe(true);
-        const other = await mustOpen();
+        const other = await mustOpen({ label: 'lh:orders.abc123:other:1' });
         expect(other.server).toBe(connection.server);
         expect(other.session).not.toBe(connection.session);
       });
@@ -204,26 +233,38 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
 
     describe('D4 the server lets go of an idle session', () => {
       test('D4 an idle session ends after idleMs with nobody’s help', async () => {
-        const connection = await mustOpen({ idleMs: 300 });
+        const connection = await mustOpen({ idleMs });
         const startedAt = performance.now();
-        expect((await firstEnd(connection)).endSeen).toBe(true);
-        expect(performance.now() - startedAt).toBeGreaterThan(200);
+        await firstEnd(connection);
+        expect(performance.now() - startedAt).toBeGreaterThan(idleMs - 100);
         expect(connection.isOpen).toBe(false);
         expect(await world.labels()).toEqual([]);
       });
 
       test('D4 so does one that is idle inside a transaction', async () => {
-        const connection = await mustOpen({ idleMs: 300 });
+        const connection = await mustOpen({ idleMs });
         await world.run(connection.client, world.statements.begin);
-        expect((await firstEnd(connection)).endSeen).toBe(true);
+        await firstEnd(connection);
         expect(await world.labels()).toEqual([]);
       });
 
+      unless('idle-in-ms')('D4 a part of a second is counted as it is', async () => {
+        const connection = await mustOpen({ idleMs: 300 });
+        const startedAt = performance.now();
+        await firstEnd(connection);
+        expect(performance.now() - startedAt).toBeLessThan(900);
+      });
+
+      unless('idle-end-seen')('D4 the end for idling is one that is seen', async () => {
+        const connection = await mustOpen({ idleMs });
+        expect((await firstEnd(connection)).endSeen).toBe(true);
+      });
+
       test('D4 a statement starts the idle time anew', async () => {
-        const connection = await mustOpen({ idleMs: 400 });
+        const connection = await mustOpen({ idleMs: idleMs + 100 });
         const list = ends(connection);
         for (let n = 0; n < 8; n += 1) {
-          await pause(100);
+          await pause(idleMs / 4);
           expect(await connection.check(TIMEOUT_MS)).toBe(true);
         }
         expect(list).toEqual([]);
@@ -302,18 +343,21 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         expect(await world.labels()).toEqual([]);
       });
 
-      test('D5 close tells a statement that would run for long to stop, and so sees the end soon', async () => {
-        const connection = await mustOpen();
-        const startedAt = performance.now();
-        const running = expect(
-          world.run(connection.client, world.statements.sleep(30_000)),
-        ).rejects.toThrow();
-        await eventually(async () => (await world.labels()).length === 1);
-        expect(await connection.close(TIMEOUT_MS)).toMatchObject({ endSeen: true });
-        expect(performance.now() - startedAt).toBeLessThan(1_000);
-        await running;
-        expect(await world.labels()).toEqual([]);
-      });
+      unless('stop-on-close')(
+        'D5 close tells a statement that would run for long to stop, and so sees the end soon',
+        async () => {
+          const connection = await mustOpen();
+          const startedAt = performance.now();
+          const running = expect(
+            world.run(connection.client, world.statements.sleep(30_000)),
+          ).rejects.toThrow();
+          await eventually(async () => (await world.labels()).length === 1);
+          expect(await connection.close(TIMEOUT_MS)).toMatchObject({ endSeen: true });
+          expect(performance.now() - startedAt).toBeLessThan(1_000);
+          await running;
+          expect(await world.labels()).toEqual([]);
+        },
+      );
 
       test('D5 a borrower who ends the connection himself changes nothing about that', async () => {
         const connection = await mustOpen();
@@ -431,6 +475,13 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         expect(spared.isOpen).toBe(true);
       });
 
+      unless('shared-label')('D7 a label ends every session that has it', async () => {
+        const worker = await mustOpen({ label: label(0) });
+        const both = [await mustOpen({ label: label(1) }), await mustOpen({ label: label(1) })];
+        expect(await worker.end([{ label: label(1) }], TIMEOUT_MS)).toEqual(['seen']);
+        for (const each of both) expect(await firstEnd(each)).toMatchObject({ endSeen: true });
+      });
+
       test('D7 the sessions of another role are neither seen nor ended, whatever their label', async () => {
         const worker = await mustOpen({ label: label(0) });
         const foreign = await mustOpen({ label: label(1) }, world.foreignDriver());
@@ -486,21 +537,29 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
       const PREFIX = 'lh:orders.abc123:';
       const lease = (n: number): string => `${PREFIX}${String(n).padStart(16, 'L')}:${n}z`;
 
-      test('D9 every session with the prefix is listed as it is bound, its own and another role’s too', async () => {
+      const listed = async (looker: DriverConnection<Client>) => {
+        const { sessions } = await looker.census(PREFIX, TIMEOUT_MS);
+        return [...sessions].sort((a, b) => a.label.localeCompare(b.label));
+      };
+
+      test('D9 every session with the prefix is listed as it is bound, the looker’s own too', async () => {
         const looker = await mustOpen({ label: lease(1) });
         const other = await mustOpen({ label: lease(2) });
-        const foreign = await mustOpen({ label: lease(3) }, world.foreignDriver());
-        const { sessions } = await looker.census(PREFIX, TIMEOUT_MS);
-        const sorted = [...sessions].sort((a, b) => a.label.localeCompare(b.label));
-        expect(sorted.slice(0, 2)).toEqual([
+        expect(await listed(looker)).toEqual([
           { label: lease(1), session: looker.session },
           { label: lease(2), session: other.session },
         ]);
-        expect(sorted.slice(2)).toEqual([{ label: lease(3), session: expect.any(String) }]);
-        expect(sorted[2]?.session.startsWith(`${foreign.server}.`)).toBe(true);
-        expect(sorted[2]?.session).toMatch(/^[0-9a-z.]{1,60}$/);
         await other.close(TIMEOUT_MS);
-        expect((await looker.census(PREFIX, TIMEOUT_MS)).sessions).toHaveLength(2);
+        expect(await listed(looker)).toEqual([{ label: lease(1), session: looker.session }]);
+      });
+
+      unless('census-of-all-roles')('D9 another role’s sessions are listed, too', async () => {
+        const looker = await mustOpen({ label: lease(1) });
+        const foreign = await mustOpen({ label: lease(2) }, world.foreignDriver());
+        const [, theirs] = await listed(looker);
+        expect(theirs?.label).toBe(lease(2));
+        expect(theirs?.session.startsWith(`${foreign.server}.`)).toBe(true);
+        expect(theirs?.session).toMatch(/^[0-9a-z.]{1,60}$/);
       });
 
       test('D9 a label that only resembles the prefix is not listed, and what is no lease’s label is foreign', async () => {
@@ -590,6 +649,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
           const wanted = statementTimeoutMs === undefined ? {} : { statementTimeoutMs };
           const connection = await mustOpen(wanted);
           await world.run(connection.client, world.statements.sleep(150));
+          await connection.close(TIMEOUT_MS);
         }
       });
     });

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type mysql from 'mysql2';
 import type pg from 'pg';
 
 export interface KeptConnection {
@@ -12,11 +13,21 @@ export interface KeptConnection {
   readonly isPlainDuplex?: boolean;
 }
 
-const PROGRAM = fileURLToPath(new URL('./kept-connection-child.ts', import.meta.url));
+export interface KeptMysqlConnection {
+  readonly config: mysql.ConnectionOptions;
+  readonly label: string;
+  readonly isWanted: boolean;
+}
 
 /** A process that opens a connection, says whether it wants to be kept alive by it, and does nothing more. */
-export const holdInChild = (kept: KeptConnection): ChildProcess =>
-  spawn(process.execPath, [PROGRAM], {
+export const holdInChild = (kept: KeptConnection): ChildProcess => run('./kept-connection-child.ts', kept);
+
+/** The same over mysql2. */
+export const holdMysqlInChild = (kept: KeptMysqlConnection): ChildProcess =>
+  run('./kept-mysql-child.ts', kept);
+
+const run = (program: string, kept: object): ChildProcess =>
+  spawn(process.execPath, [fileURLToPath(new URL(program, import.meta.url))], {
     env: { ...process.env, LEASEHOLD_KEPT: JSON.stringify(kept) },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

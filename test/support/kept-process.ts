@@ -39,7 +39,7 @@ export interface KeptProcess {
 }
 
 /** QUIT and INT are ignored in a shell's background job unless the server handles them itself, as PostgreSQL does. */
-export type EndSignal = 'QUIT' | 'INT' | 'KILL';
+export type EndSignal = 'QUIT' | 'INT' | 'TERM' | 'KILL';
 
 export interface Owner {
   readonly uid: number;

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { mariadbAdmin as connectMariadb, type MariadbAdmin, type MariadbRole } from './mariadb.ts';
 import {
   postgresAdmin as connectAdmin,
   type PostgresAdmin,
   type PostgresRole,
   type RoleOptions,
 } from './postgres.ts';
-import { POSTGRES_URL_VARIABLE, REDIS_URL_VARIABLE } from './shared-servers.ts';
+import { MARIADB_URL_VARIABLE, POSTGRES_URL_VARIABLE, REDIS_URL_VARIABLE } from './shared-servers.ts';
 
 /** The servers that the global setup started for this run, as a test sees them. */
 
@@ -19,6 +20,8 @@ export const redisUrl = (): string => fromSetup(REDIS_URL_VARIABLE);
 
 export const postgresAdmin = (): PostgresAdmin => connectAdmin(fromSetup(POSTGRES_URL_VARIABLE));
 
+export const mariadbAdmin = (): MariadbAdmin => connectMariadb(fromSetup(MARIADB_URL_VARIABLE));
+
 const unique = (prefix: string): string => `${prefix}${randomBytes(6).toString('hex')}`;
 
 /** A name for the registry's keys that no other test uses. */
@@ -31,3 +34,7 @@ export const freshRole = (connectionLimit: number, options?: RoleOptions): Promi
 /** The same with a database of its own. */
 export const freshRoleAndDatabase = (connectionLimit: number): Promise<PostgresRole> =>
   freshRole(connectionLimit, { database: unique('db_') });
+
+/** A user of MariaDB for one test: the server refuses its (limit + 1)-th connection. */
+export const freshMariadbRole = (connectionLimit: number): Promise<MariadbRole> =>
+  mariadbAdmin().createRole(unique('u_'), connectionLimit);

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Clock } from '../../core/clock.ts';
+import { Deadline, TIMED_OUT, within } from '../../core/deadline.ts';
 import { LeaseholdError, withoutSecrets } from '../../core/errors.ts';
 import type {
   ConnectionEnd,
@@ -12,7 +13,6 @@ import type {
 import { cancelStatement } from './cancel.ts';
 import { censusStatement, readCensus } from './census.ts';
 import type { RawClient, RawStream } from './client.ts';
-import { Deadline, TIMED_OUT, within } from './deadline.ts';
 import { endStatement, lookStatement, readEnd, readLook, type SessionIdentity } from './session.ts';
 import type { SessionEnd } from './session-end.ts';
 import type { StatementQueue } from './statement-queue.ts';

@@ -1,9 +1,9 @@
 import type pg from 'pg';
 import type { Clock } from '../../core/clock.ts';
+import { type Deadline, TIMED_OUT, within } from '../../core/deadline.ts';
 import type { OpenFailure, OpenRequest, OpenResult } from '../driver.ts';
 import type { DriverClientClass } from './client.ts';
 import { askWithin, type ConnectionParts, closeWithin, isTimeout, PostgresConnection } from './connection.ts';
-import { type Deadline, TIMED_OUT, within } from './deadline.ts';
 import { connectError, isServerError, isUnreachable, localFailure, serverFailure } from './failure.ts';
 import { hasSettings, IDENTITY, readIdentity } from './session.ts';
 import { SessionEnd } from './session-end.ts';

@@ -1,4 +1,4 @@
-import type { Clock, Instant } from '../../core/clock.ts';
+import type { Clock, Instant } from './clock.ts';
 
 /** What is left of a bound. Counted on the clock that survives a freeze, so a thawed attempt knows that it is late. */
 export class Deadline {
