@@ -1,11 +1,4 @@
-/** Options by name, as the user gave them. */
-export type Given = Readonly<Record<string, unknown>>;
-
-/** An option of `pg.Pool`: what it is called here, and its value in our terms; undefined: as if it were not given. */
-interface Counterpart {
-  readonly name: string;
-  readonly read: (value: unknown) => unknown;
-}
+import { type Counterpart, Counterparts, type Given } from './counterparts.ts';
 
 /** As good as never, in ms: the session of a lease does not idle for so long. */
 const NEVER_IDLE_MS = 3_600_000;
@@ -14,7 +7,7 @@ const NEVER_IDLE_MS = 3_600_000;
 const orUnset = (value: unknown): unknown => value || undefined;
 const orZero = (value: unknown): unknown => value || 0;
 
-const COUNTERPARTS: Readonly<Record<string, Counterpart>> = {
+const TABLE: Readonly<Record<string, Counterpart>> = {
   // The older name; `max` goes before it.
   poolSize: { name: 'max', read: orUnset },
   max: { name: 'max', read: orUnset },
@@ -32,6 +25,8 @@ const COUNTERPARTS: Readonly<Record<string, Counterpart>> = {
   allowExitOnIdle: { name: 'allowExitOnIdle', read: Boolean },
 };
 
+export const PG_COUNTERPARTS = new Counterparts(TABLE);
+
 /** Where a `pg.Pool` that is told nothing differs from a pool here. */
 export const PG_DEFAULTS: Given = {
   retryConnects: false,
@@ -42,42 +37,9 @@ export const PG_DEFAULTS: Given = {
 
 /** What is the pool's own; the rest is the client's. */
 const OF_POOL: ReadonlySet<string> = new Set([
-  ...Object.keys(COUNTERPARTS),
+  ...PG_COUNTERPARTS.names,
   ...['lease', 'log', 'verify', 'onConnect', 'Client'],
 ]);
 
-const isGiven = ([, value]: readonly [string, unknown]): boolean => value !== undefined;
-
-/** Without what is undefined. */
-export const given = (options: unknown): Given =>
-  Object.fromEntries(Object.entries(Object(options)).filter(isGiven));
-
 export const clientOptions = (config: Given): Given =>
   Object.fromEntries(Object.entries(config).filter(([name]) => !OF_POOL.has(name)));
-
-/** The options of `pg.Pool` by our names. */
-export const translated = (config: Given): Given =>
-  given(
-    Object.fromEntries(
-      Object.entries(COUNTERPARTS)
-        .filter(([own]) => config[own] !== undefined)
-        .map(([own, { name, read }]) => [name, read(config[own])]),
-    ),
-  );
-
-export const doubleProblems = (config: Given, lease: Given): string[] =>
-  Object.entries(COUNTERPARTS)
-    .filter(([own, { name }]) => config[own] !== undefined && lease[name] !== undefined)
-    .map(([own, { name }]) => `lease.${name}: ${own} says the same; give one of them`);
-
-/** A problem begins with the name of its option, or with what else it is about: a variable, a profile. */
-const OPTION = /^[a-z][\w.]*(?=:)/;
-
-/** A problem of our options by the names that the user wrote. */
-export const renamed = (problem: string, config: Given, lease: Given): string =>
-  problem.replace(OPTION, (name) => {
-    const own = Object.keys(COUNTERPARTS).find(
-      (each) => COUNTERPARTS[each]?.name === name && config[each] !== undefined,
-    );
-    return own === undefined || lease[name] !== undefined ? `lease.${name}` : own;
-  });

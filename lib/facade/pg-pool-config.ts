@@ -6,15 +6,8 @@ import { profileOf } from '../core/profiles.ts';
 import type { Driver } from '../driver/driver.ts';
 import { postgresDriver } from '../driver/postgres.ts';
 import { type PoolOptions, parseOptions } from '../pool/pool-options.ts';
-import {
-  clientOptions,
-  doubleProblems,
-  type Given,
-  given,
-  PG_DEFAULTS,
-  renamed,
-  translated,
-} from './pg-options.ts';
+import { type Given, given } from './counterparts.ts';
+import { clientOptions, PG_COUNTERPARTS, PG_DEFAULTS } from './pg-options.ts';
 
 /** The user's own `pg`, imported either way: `import pg from 'pg'` or `import * as pg from 'pg'`. */
 export interface PgPoolModule {
@@ -49,9 +42,13 @@ export interface ParsedPgPool {
 export const parsePgPool = (module: PgPoolModule, config: LeasedPgPoolConfig): ParsedPgPool => {
   const own = given(config);
   const lease = given(own['lease']);
-  const problems = [...moduleProblems(module), ...doubleProblems(own, lease), ...driverProblems(lease)];
+  const problems = [
+    ...moduleProblems(module),
+    ...PG_COUNTERPARTS.doubleProblems(own, lease),
+    ...driverProblems(lease),
+  ];
   const driver = readDriver(module, own, problems);
-  const code = { ...translated(own), ...lease };
+  const code = { ...PG_COUNTERPARTS.translated(own), ...lease };
   const environment = readEnvironment(lease['env'], []).values;
   const defaults = Object.entries(PG_DEFAULTS).filter(([name]) => environment[name] === undefined);
   const options = { ...Object.fromEntries(defaults), ...code, driver } as unknown as PoolOptions<pg.Client>;
@@ -59,7 +56,9 @@ export const parsePgPool = (module: PgPoolModule, config: LeasedPgPoolConfig): P
     [code, environment, profile].some((source) => source['acquireTimeoutMs'] !== undefined);
   if (own['lease'] === undefined)
     throw configError([...problems, 'lease: is missing; it is { resource, capacity, registry, … }']);
-  const profile = profileIn(options, (problem) => problems.push(renamed(problem, own, lease)));
+  const profile = profileIn(options, (problem) =>
+    problems.push(PG_COUNTERPARTS.renamed(problem, own, lease)),
+  );
   if (problems.length > 0) throw configError(problems);
   return { options, timeoutMs: isBound(profile) ? undefined : Number.POSITIVE_INFINITY };
 };

@@ -24,7 +24,7 @@ export interface MariadbAdmin {
   readonly adminUrl: string;
   /** One statement as root, on a connection of its own: it does not count against any user's limit. */
   query<Row = Record<string, unknown>>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
-  /** A user whose MAX_USER_CONNECTIONS makes the server itself the judge of an over-commit; 0: no limit. */
+  /** A user with a database of its own, whose MAX_USER_CONNECTIONS makes the server itself the judge of an over-commit; 0: no limit. */
   createRole(name: string, connectionLimit: number): Promise<MariadbRole>;
 }
 
@@ -45,7 +45,7 @@ export interface MariadbOptions {
   readonly own?: boolean;
 }
 
-const DATABASE = 'tests';
+const DATABASE = 'mysql';
 
 /** A MariaDB for tests: the one that the environment names, else `mariadbd` on the PATH, else installed by apt-get. */
 export const startMariadb = async (options: MariadbOptions = {}): Promise<MariadbServer> => {
@@ -112,7 +112,7 @@ const mariadbBinaries = async (): Promise<Binaries> => {
     if (installed) return installed;
   }
   throw new Error(
-    'These tests need MariaDB: install mariadb-server, or name one in LEASEHOLD_TEST_MARIADB_URL (mysql://root:…@host:port).',
+    'These tests need MariaDB: install mariadb-server, or name one in LEASEHOLD_TEST_MARIADB_URL.',
   );
 };
 
@@ -157,7 +157,6 @@ const initialise = async (
     `ALTER USER root@localhost IDENTIFIED BY '${password}';`,
     `CREATE OR REPLACE USER root@'127.0.0.1' IDENTIFIED BY '${password}';`,
     "GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;",
-    `CREATE DATABASE IF NOT EXISTS ${DATABASE};`,
   ];
   await writeFile(join(folder, 'first.sql'), statements.join('\n'), { mode: 0o644 });
 };
@@ -244,9 +243,10 @@ export const mariadbAdmin = (adminUrl: string): MariadbAdmin => {
       password,
       connectionLimit,
     ]);
-    await query(`GRANT ALL ON ${DATABASE}.* TO ?`, [name]);
-    const url = `mysql://${name}:${password}@${hostname}:${port}/${DATABASE}`;
-    return { user: name, password, database: DATABASE, url };
+    await query('CREATE DATABASE ??', [name]);
+    await query('GRANT ALL ON ??.* TO ?', [name, name]);
+    const url = `mysql://${name}:${password}@${hostname}:${port}/${name}`;
+    return { user: name, password, database: name, url };
   };
   return { host: hostname, port: Number(port || 3306), adminUrl, query, createRole };
 };

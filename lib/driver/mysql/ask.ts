@@ -7,9 +7,10 @@ import type { RawConnection } from './module.ts';
 import type { Flavour } from './session.ts';
 import type { SessionEnd } from './session-end.ts';
 import type { ServerStatus } from './status.ts';
+import type { OwnCalls } from './take-over.ts';
 
 /** The parts of one connection, from its login on. */
-export interface ConnectionParts {
+export interface ConnectionParts extends OwnCalls {
   readonly raw: RawConnection;
   /** What the borrower gets: the connection itself, or the promise form of it. */
   readonly client: unknown;
@@ -20,8 +21,6 @@ export interface ConnectionParts {
   readonly clock: Clock;
   /** Whose sessions are ended and looked at; undefined: those of the connection's own user. */
   readonly role: string | undefined;
-  /** Resets the session, and nothing more. */
-  forget(callback: (error: unknown) => void): unknown;
 }
 
 /** Something of the driver's own. What is not answered in time leaves the connection in no known state: it is destroyed. */
@@ -48,8 +47,8 @@ export const isTimeout = (error: unknown): boolean =>
 
 /** Says goodbye, behind a statement that still runs, and waits for the server's own end; destroys the socket if it does not come. */
 export const closeWithin = async (parts: ConnectionParts, timeoutMs: number): Promise<ConnectionEnd> => {
-  const { raw, end, clock } = parts;
-  if (!end.isExpected) raw.end();
+  const { end, clock } = parts;
+  if (!end.isExpected) parts.quit();
   const ended = await within(clock, timeoutMs, end.whenEnded());
   if (ended !== TIMED_OUT) return ended;
   end.destroy();

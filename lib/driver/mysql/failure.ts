@@ -103,7 +103,7 @@ export const connectError = (
     `No connection to MySQL at ${host}:${port} (${failure}): ${safe.message}${code && ` [${code}]`}`,
     {
       cause: safe,
-      details: { engine: 'mysql', failure, code, host, port },
+      details: { engine: 'mysql', failure, code, errno: errnoOf(cause), host, port },
       retryable: failure !== 'auth' && !(isServerError(cause) && PERMANENT.has(cause.errno)),
     },
   );

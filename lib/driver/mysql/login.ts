@@ -63,15 +63,13 @@ const makeParts = (
   const status = new ServerStatus();
   const statements = new CommandQueue(raw, request.gate, status);
   const flavour = flavourOf(raw._handshakePacket?.serverVersion);
-  const { reset } = raw;
-  const forget = (callback: (error: unknown) => void): unknown => reset.call(raw, callback);
-  const parts = { raw, client, statements, status, end, flavour, clock, role, forget };
-  end.onEnd(({ error }) => statements.close(error));
-  takeOver(raw, statements, end, () => {
+  const own = takeOver(raw, statements, end, () => {
     introduce(parts, settings, request.timeoutMs).catch((error: unknown) =>
       end.destroy(error instanceof Error ? error : undefined),
     );
   });
+  const parts = { ...own, raw, client, statements, status, end, flavour, clock, role };
+  end.onEnd(({ error }) => statements.close(error));
   return parts;
 };
 
