@@ -45,8 +45,8 @@ export const mysqlDriver = <Connection>(
   config: mysql.ConnectionOptions,
   { clock = systemClock, role, resetSession = false }: MysqlDriverOptions = {},
 ): Driver<Connection> => {
+  const parsed = checkConfig(mysql2, config);
   const own = { ...config };
-  const parsed = checkConfig(mysql2, own);
   return {
     engine: 'mysql',
     exceptions: MYSQL_EXCEPTIONS,
