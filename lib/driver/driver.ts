@@ -93,7 +93,10 @@ export interface DriverConnection<Connection> {
   readonly client: Connection;
   /** The server this session lives on (its identity and start), `[0-9a-z]{1,24}`. */
   readonly server: string;
-  /** The session's identity as the server knows it, `<server>.<session>.<start>`, `[0-9a-z.]{1,60}`. */
+  /**
+   * The session's identity as the server knows it, `[0-9a-z.]{1,60}`: `<server>.<session>.<start>`, without the start where no id
+   * of a session comes twice.
+   */
   readonly session: string;
   /** False from the moment the connection is known to be over. */
   readonly isOpen: boolean;

@@ -19,15 +19,17 @@ export interface KeptMysqlConnection {
   readonly isWanted: boolean;
 }
 
+const PG_PROGRAM = fileURLToPath(new URL('./kept-connection-child.ts', import.meta.url));
+const MYSQL_PROGRAM = fileURLToPath(new URL('./kept-mysql-child.ts', import.meta.url));
+
 /** A process that opens a connection, says whether it wants to be kept alive by it, and does nothing more. */
-export const holdInChild = (kept: KeptConnection): ChildProcess => run('./kept-connection-child.ts', kept);
+export const holdInChild = (kept: KeptConnection): ChildProcess => run(PG_PROGRAM, kept);
 
 /** The same over mysql2. */
-export const holdMysqlInChild = (kept: KeptMysqlConnection): ChildProcess =>
-  run('./kept-mysql-child.ts', kept);
+export const holdMysqlInChild = (kept: KeptMysqlConnection): ChildProcess => run(MYSQL_PROGRAM, kept);
 
 const run = (program: string, kept: object): ChildProcess =>
-  spawn(process.execPath, [fileURLToPath(new URL(program, import.meta.url))], {
+  spawn(process.execPath, [program], {
     env: { ...process.env, LEASEHOLD_KEPT: JSON.stringify(kept) },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

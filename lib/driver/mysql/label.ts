@@ -24,8 +24,7 @@ const REST_MAX = 44;
 const IS_LEASE = new RegExp(LABEL_SHAPE);
 
 /** Read alike whatever the session's SQL mode and character set. */
-export const literal = (text: string): string =>
-  `CONVERT(0x${Buffer.from(text).toString('hex')} USING utf8mb4)`;
+const literal = (text: string): string => `CONVERT(0x${Buffer.from(text).toString('hex')} USING utf8mb4)`;
 
 const onThread = (thread: string, ...more: readonly (string | number)[]): string =>
   `CONCAT('${MARK}', ${[thread, ...more.flatMap((each) => ["' '", each])].join(', ')})`;

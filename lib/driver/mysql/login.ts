@@ -78,7 +78,7 @@ const makeParts = (
  *
  * @throws the server's error, or one of ours where the label is not to be had.
  */
-export const introduce = async (
+const introduce = async (
   parts: ConnectionParts,
   settings: SessionSettings,
   timeoutMs: number,

@@ -58,7 +58,7 @@ export interface Dialled {
   readonly client: unknown;
 }
 
-export const isPromiseModule = (module: unknown): boolean =>
+const isPromiseModule = (module: unknown): boolean =>
   typeof Reflect.get(Object(module), 'PromiseConnection') === 'function';
 
 /** Connects and logs in. Rejects with whatever `mysql2` says first; what it says later is heard and is no crash. */

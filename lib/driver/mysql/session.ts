@@ -55,7 +55,7 @@ export const sessionOf = (server: string, thread: string): string =>
   `${server}.${BigInt(thread).toString(36)}`;
 
 /** The user whose sessions are meant, as an expression: the given one, or the connection's own as it logged in. */
-export const userOf = (role: string | undefined): string =>
+const userOf = (role: string | undefined): string =>
   role === undefined
     ? "LEFT(USER(), CHAR_LENGTH(USER()) - LOCATE('@', REVERSE(USER())))"
     : `CONVERT(0x${Buffer.from(role).toString('hex')} USING utf8mb4)`;
