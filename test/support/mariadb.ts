@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import mysql from 'mysql2/promise';
 import { eventually } from './eventually.ts';
+import { installPackage } from './install.ts';
 import { freePort, type KeptProcess, makeFolder, type Owner, startKept } from './kept-process.ts';
 
 const run = promisify(execFile);
@@ -46,6 +47,8 @@ export interface MariadbOptions {
 }
 
 const DATABASE = 'mysql';
+/** Shows an administrator the user-level locks, for tests that judge labels. */
+const LOCK_INFO = 'metadata_lock_info';
 
 /** A MariaDB for tests: the one that the environment names, else `mariadbd` on the PATH, else installed by apt-get. */
 export const startMariadb = async (options: MariadbOptions = {}): Promise<MariadbServer> => {
@@ -64,14 +67,16 @@ export const startMariadb = async (options: MariadbOptions = {}): Promise<Mariad
   }
 };
 
-const external = (url: string): MariadbServer => {
+const external = async (url: string): Promise<MariadbServer> => {
+  const admin = mariadbAdmin(url);
+  await admin.query(`INSTALL PLUGIN IF NOT EXISTS METADATA_LOCK_INFO SONAME '${LOCK_INFO}'`);
   const notOurs = (): never => {
     throw new Error(
       'This MariaDB was named by the environment and is not ours to stop: use startMariadb({ own: true }).',
     );
   };
   return {
-    ...mariadbAdmin(url),
+    ...admin,
     stop: async () => undefined,
     restart: async () => notOurs(),
     pause: notOurs,
@@ -101,16 +106,8 @@ const present = async (): Promise<Binaries | undefined> => {
 const mariadbBinaries = async (): Promise<Binaries> => {
   const found = await present();
   if (found) return found;
-  if (process.getuid?.() === 0 && (await run('apt-get', ['--version']).catch(() => undefined))) {
-    process.stderr.write('No mariadbd here: installing it with apt-get.\n');
-    await run('apt-get', ['update']);
-    await run('apt-get', ['install', '-y', '--no-install-recommends', 'mariadb-server'], {
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
-      maxBuffer: 1 << 26,
-    });
-    const installed = await present();
-    if (installed) return installed;
-  }
+  const installed = (await installPackage('mariadb-server')) ? await present() : undefined;
+  if (installed) return installed;
   throw new Error(
     'These tests need MariaDB: install mariadb-server, or name one in LEASEHOLD_TEST_MARIADB_URL.',
   );
@@ -177,8 +174,7 @@ const serve = async (
     `pid-file=${join(folder, 'pid')}`,
     'skip-name-resolve',
     'skip-log-bin',
-    // Shows an administrator the user-level locks, for tests that judge labels.
-    'plugin-load-add=metadata_lock_info',
+    `plugin-load-add=${LOCK_INFO}`,
     `max-connections=${options.maxConnections ?? 400}`,
     'innodb-flush-log-at-trx-commit=0',
     'innodb-buffer-pool-size=32M',

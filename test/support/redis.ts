@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { promisify } from 'node:util';
 import { eventually } from './eventually.ts';
+import { installPackage } from './install.ts';
 import { freePort, type KeptProcess, makeFolder, startKept } from './kept-process.ts';
 
 const run = promisify(execFile);
@@ -79,16 +80,8 @@ const onPath = async (): Promise<string | undefined> => {
 export const redisBinary = async (): Promise<string> => {
   const present = await onPath();
   if (present) return present;
-  if (process.getuid?.() === 0 && (await run('apt-get', ['--version']).catch(() => undefined))) {
-    process.stderr.write('No redis-server here: installing it with apt-get.\n');
-    await run('apt-get', ['update']);
-    await run('apt-get', ['install', '-y', '--no-install-recommends', 'redis-server'], {
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
-      maxBuffer: 1 << 26,
-    });
-    const installed = await onPath();
-    if (installed) return installed;
-  }
+  const installed = (await installPackage('redis-server')) ? await onPath() : undefined;
+  if (installed) return installed;
   throw new Error('These tests need Redis: install redis-server, or name one in LEASEHOLD_TEST_REDIS_URL.');
 };
 

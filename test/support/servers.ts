@@ -6,7 +6,12 @@ import {
   type PostgresRole,
   type RoleOptions,
 } from './postgres.ts';
-import { MARIADB_URL_VARIABLE, POSTGRES_URL_VARIABLE, REDIS_URL_VARIABLE } from './shared-servers.ts';
+import {
+  MARIADB_REASON_VARIABLE,
+  MARIADB_URL_VARIABLE,
+  POSTGRES_URL_VARIABLE,
+  REDIS_URL_VARIABLE,
+} from './shared-servers.ts';
 
 /** The servers that the global setup started for this run, as a test sees them. */
 
@@ -20,7 +25,11 @@ export const redisUrl = (): string => fromSetup(REDIS_URL_VARIABLE);
 
 export const postgresAdmin = (): PostgresAdmin => connectAdmin(fromSetup(POSTGRES_URL_VARIABLE));
 
-export const mariadbAdmin = (): MariadbAdmin => connectMariadb(fromSetup(MARIADB_URL_VARIABLE));
+export const mariadbAdmin = (): MariadbAdmin => {
+  const reason = process.env[MARIADB_REASON_VARIABLE];
+  if (reason !== undefined) throw new Error(reason);
+  return connectMariadb(fromSetup(MARIADB_URL_VARIABLE));
+};
 
 const unique = (prefix: string): string => `${prefix}${randomBytes(6).toString('hex')}`;
 

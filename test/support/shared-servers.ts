@@ -3,15 +3,16 @@ import { type PostgresServer, startPostgres } from './postgres.ts';
 import { type RedisServer, startRedis } from './redis.ts';
 
 /**
- * One Redis, one PostgreSQL and one MariaDB for a whole run. Jest may call its global hooks once per project that names them, in module
- * instances of their own: the servers hang on globalThis and are counted.
+ * One Redis, one PostgreSQL and one MariaDB for a whole run. Jest may call its global hooks once per project that names them,
+ * in module instances of their own: the servers hang on globalThis and are counted. Where there is no MariaDB, only the tests
+ * that need it fail, with the reason.
  */
 interface SharedServers {
   users: number;
   readonly started: Promise<Servers>;
 }
 
-type Servers = readonly [RedisServer, PostgresServer, MariadbServer];
+type Servers = readonly [RedisServer, PostgresServer, MariadbServer | Error];
 
 const KEY = Symbol.for('leasehold.test.servers');
 
@@ -21,6 +22,8 @@ const shared = (): SharedServers | undefined => Reflect.get(globalThis, KEY);
 export const REDIS_URL_VARIABLE = 'TEST_RUN_REDIS_URL';
 export const POSTGRES_URL_VARIABLE = 'TEST_RUN_POSTGRES_URL';
 export const MARIADB_URL_VARIABLE = 'TEST_RUN_MARIADB_URL';
+/** Why there is none. */
+export const MARIADB_REASON_VARIABLE = 'TEST_RUN_NO_MARIADB';
 
 export const acquireServers = async (): Promise<void> => {
   const servers: SharedServers = shared() ?? { users: 0, started: startAll() };
@@ -29,19 +32,26 @@ export const acquireServers = async (): Promise<void> => {
   const [redis, postgres, mariadb] = await servers.started;
   process.env[REDIS_URL_VARIABLE] = redis.url;
   process.env[POSTGRES_URL_VARIABLE] = postgres.adminUrl;
-  process.env[MARIADB_URL_VARIABLE] = mariadb.adminUrl;
+  if ('adminUrl' in mariadb) process.env[MARIADB_URL_VARIABLE] = mariadb.adminUrl;
+  else process.env[MARIADB_REASON_VARIABLE] = mariadb.message;
 };
 
 /** All, or none and the first reason. */
 const startAll = async (): Promise<Servers> => {
-  const started = [startRedis(), startPostgres(), startMariadb()] as const;
+  const started = [startRedis(), startPostgres(), startMariadb().catch(asError)] as const;
   try {
     return await Promise.all(started);
   } catch (error) {
     const settled = await Promise.allSettled(started);
-    await Promise.all(settled.map((each) => (each.status === 'fulfilled' ? each.value.stop() : undefined)));
+    await Promise.all(settled.map((each) => (each.status === 'fulfilled' ? stop(each.value) : undefined)));
     throw error;
   }
+};
+
+const asError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)));
+
+const stop = async (server: Servers[number]): Promise<void> => {
+  if ('stop' in server) await server.stop();
 };
 
 export const releaseServers = async (): Promise<void> => {
@@ -50,5 +60,5 @@ export const releaseServers = async (): Promise<void> => {
   servers.users -= 1;
   if (servers.users > 0) return;
   Reflect.deleteProperty(globalThis, KEY);
-  await Promise.all((await servers.started).map((server) => server.stop()));
+  await Promise.all((await servers.started).map(stop));
 };
