@@ -29,8 +29,8 @@ export interface MysqlDriverOptions {
 const LABEL_MAX_BYTES = 63;
 
 /**
- * The driver for MySQL (5.7.5 or later) and MariaDB (10.2 or later) over the user's own `mysql2`. The borrower gets a connection
- * as that module makes it: with callbacks from `mysql2`, with promises from `mysql2/promise`.
+ * The driver for MySQL (5.7.5 or later) and MariaDB (10.2 or later) over the user's own `mysql2` (3.24 or later). The borrower
+ * gets a connection as that module makes it: with callbacks from `mysql2`, with promises from `mysql2/promise`.
  *
  * `config` is what `createConnection` takes. `connectTimeout` is replaced by the request's bound, and the connection attribute
  * `program_name` is the session label. The label itself is a user-level lock of the session: a borrower who calls

@@ -324,6 +324,12 @@ describe('a wrong configuration is refused when the driver is made', () => {
     expect(problemsOf(mysql, { port: 70_000 })[0]).toContain('port');
   });
 
+  test('a module that is not mysql2, or too old, is named', () => {
+    expect(problemsOf({}, {})[0]).toContain('module `mysql2`');
+    const old = { createConnection: () => undefined, createPool: () => undefined, Connection: class {} };
+    expect(problemsOf(old, {})[0]).toContain('3.24');
+  });
+
   test('a malformed address is refused without being repeated', () => {
     const uri = ['mysql://user:', 's3cret', '@host:notaport/db'].join('');
     const [problem] = problemsOf(mysql, { uri });

@@ -28,10 +28,15 @@ const unusable = (problems: readonly string[]): LeaseholdError =>
   });
 
 const moduleProblems = (module: unknown): string[] => {
-  const has = (name: string): boolean => typeof Reflect.get(Object(module), name) === 'function';
-  return has('createConnection') && has('createPool') && (has('PromiseConnection') || has('createQuery'))
+  const part = (name: string): unknown => Reflect.get(Object(module), name);
+  const Connection = part('PromiseConnection') ?? part('Connection');
+  const parts = [part('createConnection'), part('createPool'), Connection];
+  if (parts.some((each) => typeof each !== 'function'))
+    return ['The first argument must be the module `mysql2` or `mysql2/promise`.'];
+  const prototype: unknown = Reflect.get(Object(Connection), 'prototype');
+  return typeof Reflect.get(Object(prototype), 'reset') === 'function'
     ? []
-    : ['The first argument must be the module `mysql2` or `mysql2/promise`.'];
+    : ['mysql2 3.24 or later is needed (`Connection.reset`).'];
 };
 
 const configProblems = (config: mysql.ConnectionOptions): string[] => {
