@@ -20,6 +20,8 @@ export interface Driver<Connection> {
   /** 'postgres', 'mysql', … for messages and metrics. */
   readonly engine: string;
   open(request: OpenRequest): Promise<OpenResult<Connection>>;
+  /** Called when the credentials have been replaced: what was opened before should give way, bit by bit. */
+  onCredentialsChange?(listener: () => void): Disposable;
 }
 
 export interface OpenRequest {
@@ -50,6 +52,8 @@ export type OpenFailure =
   | 'unreachable'
   /** Wrong user, password or certificate. */
   | 'auth'
+  /** The password could not be had: the server was not even asked. */
+  | 'credentials'
   /** The server is starting, stopping or in recovery. */
   | 'starting'
   /** The server rejects what was asked for: unknown database, setting or protocol. */

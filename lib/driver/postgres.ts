@@ -5,6 +5,7 @@ import { driverClientClass, type PgModule } from './postgres/client.ts';
 import { checkConfig } from './postgres/config.ts';
 import { Deadline } from './postgres/deadline.ts';
 import { type LoginContext, login } from './postgres/login.ts';
+import { Password } from './postgres/password.ts';
 import { type Dialect, nextDialect, type SessionSettings } from './postgres/settings.ts';
 
 export interface PostgresDriverOptions {
@@ -32,6 +33,10 @@ const LABEL_MAX_BYTES = 63;
  * label, and `connectionTimeoutMillis` by the request's bound. At the server an idle session ends after `idleMs`, one that
  * thinks inside a transaction as well. A `statement_timeout` of the configuration stands before the pool's.
  *
+ * A password function is asked at every connect, before it, and within its bound; with `rotatingSecret` a refused login is tried
+ * once more with the password of that moment. Towards another machine TLS is on, and verified, unless the configuration
+ * says otherwise (`ssl`, or `sslmode` in the connection string).
+ *
  * What a cursor or a COPY stream fetches after its first message belongs to the statement that opened it: the gate is
  * not asked again.
  *
@@ -42,8 +47,9 @@ export const postgresDriver = (
   config: pg.ClientConfig,
   { clock = systemClock, role, resetSession = false }: PostgresDriverOptions = {},
 ): Driver<pg.Client> => {
-  const { hasStatementTimeout } = checkConfig(pg, config);
-  const own = { ...config };
+  const { hasStatementTimeout, needsTls } = checkConfig(pg, config);
+  const own = { ...config, ...(needsTls ? { ssl: true } : {}) };
+  const password = new Password(config, clock);
   const Client = driverClientClass(pg);
   // What this server, or a pooler in front of it, was found to understand.
   let dialect: Dialect = 'full';
@@ -57,6 +63,20 @@ export const postgresDriver = (
     return next === undefined ? result : attempt(context, next);
   };
 
+  /** One refused login may be the rotation of the password: then one more attempt, with the new one. */
+  const logIn = async (
+    context: Omit<LoginContext, 'password'>,
+    isAgain: boolean,
+  ): Promise<OpenResult<pg.Client>> => {
+    const { deadline } = context;
+    const had = await password.next(deadline);
+    if ('kind' in had) return had;
+    const result = await attempt({ ...context, password: had.text }, dialect);
+    if (result.kind === 'open') return result;
+    if (!isAgain && (await password.isRenewed(had.text, result, deadline))) return logIn(context, true);
+    return password.judged(result);
+  };
+
   return {
     engine: 'postgres',
     open: async (request: OpenRequest) => {
@@ -66,8 +86,9 @@ export const postgresDriver = (
       const deadline = new Deadline(clock, request.timeoutMs);
       const settings = settingsOf(request, hasStatementTimeout);
       const context = { Client, config: own, clock, request, settings, deadline, role };
-      return attempt({ ...context, resetsSession: resetSession }, dialect);
+      return logIn({ ...context, resetsSession: resetSession }, false);
     },
+    ...(password.onChange && { onCredentialsChange: password.onChange }),
   };
 };
 

@@ -55,6 +55,8 @@ export interface PoolEvents {
   connectionOpened: { readonly openMs: number };
   connectionFailed: { readonly failure: OpenFailure; readonly error: Error };
   connectionClosed: { readonly reason: CloseReason; readonly endSeen: boolean };
+  /** So many open connections are replaced within `overMs`: the credentials have changed, or somebody has asked for it. */
+  renewingConnections: { readonly count: number; readonly overMs: number };
   /** A transaction was open when the connection came back; it was rolled back, or the connection dropped. */
   transactionLeftOpen: { readonly rolledBack: boolean };
   /** An invocation ended without giving connections back; they were taken back, and closed. */

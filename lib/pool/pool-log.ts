@@ -38,6 +38,7 @@ const ROWS: { readonly [Name in keyof PoolEvents]: Row<PoolEvents[Name]> } = {
   connectionOpened: { level: 'info', message: 'Opened a connection' },
   connectionFailed: { level: 'warn', message: 'Could not open a connection' },
   connectionClosed: { level: 'info', message: 'Closed a connection' },
+  renewingConnections: { level: 'info', message: 'Replacing the open connections' },
   transactionLeftOpen: { level: 'warn', message: 'A connection came back with an open transaction' },
   leftLent: { level: 'warn', message: 'An invocation ended without giving connections back' },
   leakSuspected: { level: 'warn', message: 'A connection has been lent for long' },

@@ -283,13 +283,18 @@ describe('the session settings', () => {
     expect(result).toMatchObject({ kind: 'refused', failure: 'rejected', error: { retryable: false } });
   });
 
-  test('a password that cannot be had ends in a refusal: the server was seen to give up', async () => {
+  test('a password that cannot be had ends in a refusal, the server was not even asked, and a retry may mend it', async () => {
     const config = {
       ...configOf(await freshRole(1)),
       password: () => Promise.reject(new Error('no password today')),
     };
     const result = await postgresDriver(pg, config).open(request());
-    expect(result).toMatchObject({ kind: 'refused', failure: 'auth' });
+    const error = {
+      code: 'CONNECT_FAILED',
+      retryable: true,
+      message: expect.stringMatching('no password today'),
+    };
+    expect(result).toMatchObject({ kind: 'refused', failure: 'credentials', error });
   });
 });
 

@@ -17,6 +17,8 @@ const FIN_WAIT_MS = 1_000;
 export interface LoginContext {
   readonly Client: DriverClientClass;
   readonly config: pg.ClientConfig;
+  /** Where the configuration has a function for it. */
+  readonly password: string | undefined;
   readonly clock: Clock;
   readonly request: OpenRequest;
   /** Of the request, as far as the user's own configuration leaves it to the lease. */
@@ -41,7 +43,7 @@ export const login = async (context: LoginContext, dialect: Dialect): Promise<Op
 };
 
 const makeParts = (
-  { Client, config, clock, request, settings, role }: LoginContext,
+  { Client, config, password, clock, request, settings, role }: LoginContext,
   dialect: Dialect,
 ): ConnectionParts => {
   const statements = new StatementQueue(request.gate, config.pipeline === true);
@@ -63,6 +65,7 @@ const makeParts = (
       },
     },
   );
+  if (password !== undefined) client.password = password;
   end = new SessionEnd(client.connection, clock);
   end.onEnd(({ error }) => statements.close(error));
   return { client, statements, end, clock, role, stream: config.stream };
@@ -74,7 +77,7 @@ const timedOut = ({ request }: LoginContext, { client, end }: ConnectionParts): 
   return { kind: 'unknown', failure: 'timeout', error: connectError('timeout', cause, client) };
 };
 
-/** The server said no, or nobody was there, or something broke on the way: only the first two leave nothing behind for sure. */
+/** The server said no, or nobody was there, or something broke on the way: that leaves nothing behind for sure only while the server waits for TLS. */
 const failedLogin = async (
   context: LoginContext,
   parts: ConnectionParts,
@@ -91,6 +94,10 @@ const failedLogin = async (
     return refused('unreachable', error, client);
   }
   const failure = localFailure(error);
+  if (client.ssl && !end.isSecure) {
+    end.destroy();
+    return refused(failure, error, client);
+  }
   if (failure !== 'cut') {
     // No credentials were sent, or their proof failed here: an end that is seen is the end of it.
     client.connection.stream.end();
