@@ -22,6 +22,12 @@ export interface PostgresDriverOptions {
    * not all of these commands gets its connection closed instead. Default: false, only an open transaction is ended.
    */
   readonly resetSession?: boolean;
+  /**
+   * Between here and the database a pooler (PgBouncer, RDS Proxy) hands the database's sessions around. Then no session is this
+   * connection's own: none is labelled for a census, looked for or ended, nothing is set on it, and what is leased is the right
+   * to use the pooler. Default: false.
+   */
+  readonly behindPooler?: boolean;
 }
 
 const LABEL_MAX_BYTES = 63;
@@ -45,14 +51,14 @@ const LABEL_MAX_BYTES = 63;
 export const postgresDriver = (
   pg: PgModule,
   config: pg.ClientConfig,
-  { clock = systemClock, role, resetSession = false }: PostgresDriverOptions = {},
+  { clock = systemClock, role, resetSession = false, behindPooler = false }: PostgresDriverOptions = {},
 ): Driver<pg.Client> => {
   const { hasStatementTimeout, needsTls } = checkConfig(pg, config);
   const own = { ...config, ...(needsTls ? { ssl: true } : {}) };
   const password = new Password(config, clock);
   const Client = driverClientClass(pg);
   // What this server, or a pooler in front of it, was found to understand.
-  let dialect: Dialect = 'full';
+  let dialect: Dialect = behindPooler ? 'bare' : 'full';
 
   /** Only a server's refusal permits another attempt (D1), and only within the bound of the first. */
   const attempt = async (context: LoginContext, speaking: Dialect): Promise<OpenResult<pg.Client>> => {
@@ -86,7 +92,7 @@ export const postgresDriver = (
       const deadline = new Deadline(clock, request.timeoutMs);
       const settings = settingsOf(request, hasStatementTimeout);
       const context = { Client, config: own, clock, request, settings, deadline, role };
-      return logIn({ ...context, resetsSession: resetSession }, false);
+      return logIn({ ...context, resetsSession: resetSession, isPooled: behindPooler }, false);
     },
     ...(password.onChange && { onCredentialsChange: password.onChange }),
   };

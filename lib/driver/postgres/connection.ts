@@ -25,6 +25,8 @@ export interface ConnectionParts {
   readonly clock: Clock;
   /** Whose sessions are ended and looked at; undefined: those of the connection's own role. */
   readonly role: string | undefined;
+  /** The database's sessions are a pooler's: none is looked for or ended. */
+  readonly isPooled: boolean;
   /** The user's own way to make a stream, if there is one. */
   readonly stream: pg.ClientConfig['stream'];
 }
@@ -164,6 +166,7 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
 
   async end(targets: readonly SessionTarget[], timeoutMs: number): Promise<readonly EndOutcome[]> {
     if (targets.length === 0) return [];
+    if (this.#parts.isPooled) return targets.map(() => 'absent');
     const deadline = new Deadline(this.#parts.clock, timeoutMs);
     try {
       return readEnd(await this.#askOutside(endStatement(this.server, targets, this.#parts.role), timeoutMs));
@@ -177,10 +180,12 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
 
   async look(targets: readonly SessionTarget[], timeoutMs: number): Promise<readonly boolean[]> {
     if (targets.length === 0) return [];
+    if (this.#parts.isPooled) return targets.map(() => false);
     return readLook(await this.#askOutside(lookStatement(this.server, targets, this.#parts.role), timeoutMs));
   }
 
   async census(prefix: string, timeoutMs: number): Promise<SessionCount> {
+    if (this.#parts.isPooled) return { sessions: [], foreign: 0 };
     const answer = await this.#askOutside(censusStatement(prefix, this.#parts.role), timeoutMs);
     return readCensus(this.server, answer);
   }

@@ -5,7 +5,7 @@ import type { DriverClientClass } from './client.ts';
 import { askWithin, type ConnectionParts, closeWithin, isTimeout, PostgresConnection } from './connection.ts';
 import { type Deadline, TIMED_OUT, within } from './deadline.ts';
 import { connectError, isServerError, isUnreachable, localFailure, serverFailure } from './failure.ts';
-import { hasSettings, IDENTITY, readIdentity } from './session.ts';
+import { hasSettings, IDENTITY, pooledIdentity, readIdentity } from './session.ts';
 import { SessionEnd } from './session-end.ts';
 import { undoStatements } from './session-reset.ts';
 import { type Dialect, type SessionSettings, settleSettings, startupOptions } from './settings.ts';
@@ -26,6 +26,7 @@ export interface LoginContext {
   readonly deadline: Deadline;
   readonly role: string | undefined;
   readonly resetsSession: boolean;
+  readonly isPooled: boolean;
 }
 
 /** One connection attempt in one dialect, the session's identity included. */
@@ -43,7 +44,7 @@ export const login = async (context: LoginContext, dialect: Dialect): Promise<Op
 };
 
 const makeParts = (
-  { Client, config, password, clock, request, settings, role }: LoginContext,
+  { Client, config, password, clock, request, settings, role, isPooled }: LoginContext,
   dialect: Dialect,
 ): ConnectionParts => {
   const statements = new StatementQueue(request.gate, config.pipeline === true);
@@ -68,7 +69,7 @@ const makeParts = (
   if (password !== undefined) client.password = password;
   end = new SessionEnd(client.connection, clock);
   end.onEnd(({ error }) => statements.close(error));
-  return { client, statements, end, clock, role, stream: config.stream };
+  return { client, statements, end, clock, role, isPooled, stream: config.stream };
 };
 
 const timedOut = ({ request }: LoginContext, { client, end }: ConnectionParts): OpenResult<pg.Client> => {
@@ -119,6 +120,7 @@ const refused = (failure: OpenFailure, error: unknown, address: { host: string; 
 const identified = async (context: LoginContext, parts: ConnectionParts): Promise<OpenResult<pg.Client>> => {
   const { settings, deadline, resetsSession } = context;
   try {
+    if (context.isPooled) return await throughPooler(context, parts);
     const answer = await askWithin(parts, IDENTITY, deadline.remainingMs);
     const identity = readIdentity(answer);
     const isFromBirth = hasSettings(answer, settings);
@@ -130,6 +132,19 @@ const identified = async (context: LoginContext, parts: ConnectionParts): Promis
   } catch (error) {
     return unidentified(context, parts, error);
   }
+};
+
+/** The pooler has let us in; only an answer shows that there is a database behind it. */
+const throughPooler = async (
+  context: LoginContext,
+  parts: ConnectionParts,
+): Promise<OpenResult<pg.Client>> => {
+  const { deadline, resetsSession } = context;
+  await askWithin(parts, { text: '' }, deadline.remainingMs);
+  if (deadline.remainingMs === 0) return timedOut(context, parts);
+  const undoing = resetsSession ? undoStatements(undefined) : undefined;
+  const identity = pooledIdentity(parts.client);
+  return { kind: 'open', connection: new PostgresConnection(parts, identity, undoing) };
 };
 
 /** Logged in, but of no use: ended properly, and only an end that was seen is a refusal. */
