@@ -8,6 +8,9 @@ import { type LoginContext, login } from './postgres/login.ts';
 import { Password } from './postgres/password.ts';
 import { type Dialect, nextDialect, type SessionSettings } from './postgres/settings.ts';
 
+export type { DatabaseCapacity } from './driver.ts';
+export { type ReadCapacityOptions, readCapacity } from './postgres/capacity.ts';
+
 export interface PostgresDriverOptions {
   /** Default: the system's clock. */
   readonly clock?: Clock;

@@ -47,6 +47,8 @@ const ROWS: { readonly [Name in keyof PoolEvents]: Row<PoolEvents[Name]> } = {
   censusDone: { level: 'info', message: "Read the database's session list" },
   censusFailed: { level: 'warn', message: "Could not read or tell the database's session list" },
   censusRefused: { level: 'info', message: 'The database has no room for a census; trying again' },
+  capacityTooHigh: { level: 'warn', message: 'The database has less room than the capacity promises' },
+  capacityFollowed: { level: 'info', message: 'Resized to what the database has room for' },
   dutyDenied: { level: 'warn', message: 'May not end the session of a revoked lease' },
   settingsDiffer: { level: 'warn', message: 'The registry keeps other settings than this pool has' },
   registryFailed: { level: 'warn', message: 'The registry, or work for it, failed' },

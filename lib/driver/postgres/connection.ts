@@ -3,6 +3,7 @@ import type { Clock } from '../../core/clock.ts';
 import { LeaseholdError, withoutSecrets } from '../../core/errors.ts';
 import type {
   ConnectionEnd,
+  DatabaseCapacity,
   DriverConnection,
   EndOutcome,
   ResetResult,
@@ -10,6 +11,7 @@ import type {
   SessionTarget,
 } from '../driver.ts';
 import { cancelStatement } from './cancel.ts';
+import { capacityStatement, readCapacityRow } from './capacity.ts';
 import { censusStatement, readCensus } from './census.ts';
 import type { RawClient, RawStream } from './client.ts';
 import { Deadline, TIMED_OUT, within } from './deadline.ts';
@@ -188,6 +190,12 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
     if (this.#parts.isPooled) return { sessions: [], foreign: 0 };
     const answer = await this.#askOutside(censusStatement(prefix, this.#parts.role), timeoutMs);
     return readCensus(this.server, answer);
+  }
+
+  async capacity(prefix: string, timeoutMs: number): Promise<DatabaseCapacity | undefined> {
+    const { isPooled, role } = this.#parts;
+    if (isPooled) return undefined;
+    return readCapacityRow(await this.#askOutside(capacityStatement(prefix, role), timeoutMs));
   }
 
   /** Inside a transaction the session list is a snapshot that was taken once, and a failure would abort the borrower's work. */
