@@ -77,12 +77,13 @@ export const postgresDriver = (
     context: Omit<LoginContext, 'password'>,
     isAgain: boolean,
   ): Promise<OpenResult<pg.Client>> => {
-    const { deadline } = context;
-    const had = await password.next(deadline);
+    const { deadline, request } = context;
+    const had = await password.next(deadline, request.timeoutMs);
     if ('kind' in had) return had;
     const result = await attempt({ ...context, password: had.text }, dialect);
     if (result.kind === 'open') return result;
-    if (!isAgain && (await password.isRenewed(had.text, result, deadline))) return logIn(context, true);
+    if (!isAgain && (await password.isRenewed(had.text, result, deadline, request.timeoutMs)))
+      return logIn(context, true);
     return password.judged(result);
   };
 

@@ -298,6 +298,16 @@ describe('the session settings', () => {
   });
 });
 
+test('a password that comes too late opens nothing: it is refused in time, and not left to chance', async () => {
+  const late = async (): Promise<string> => {
+    await pause(290);
+    return 'secret';
+  };
+  const config = { ...configOf(await freshRole(1)), password: late };
+  const result = await postgresDriver(pg, config).open(request({ timeoutMs: 300 }));
+  expect(result).toMatchObject({ kind: 'refused', failure: 'credentials' });
+});
+
 /** Lets the server's message with this code through, and holds back everything after it: above all the FIN. */
 const holdAfter = async (code: string) => {
   const { host, port } = postgresAdmin();

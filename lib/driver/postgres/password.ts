@@ -24,12 +24,13 @@ export class Password {
   }
 
   /** A fresh one for this attempt; undefined: the configuration has it. Or the outcome of an attempt that cannot be made. */
-  async next(deadline: Deadline): Promise<{ readonly text: string | undefined } | Failed> {
+  async next(deadline: Deadline, timeoutMs: number): Promise<{ readonly text: string | undefined } | Failed> {
     const read = this.#read;
     if (read === undefined) return { text: undefined };
     try {
       const text = await within(this.#clock, deadline.remainingMs, (async () => read())());
-      if (text === TIMED_OUT) return notHad(new Error('it did not come in time'));
+      if (text === TIMED_OUT || isLate(deadline, timeoutMs))
+        return notHad(new Error('it did not come in time'));
       return typeof text === 'string' ? { text } : notHad(new Error('it is no text'));
     } catch (error) {
       return notHad(error);
@@ -37,9 +38,15 @@ export class Password {
   }
 
   /** The server has refused the login with this password: is there another one, in time? */
-  async isRenewed(refused: string | undefined, result: Failed, deadline: Deadline): Promise<boolean> {
+  async isRenewed(
+    refused: string | undefined,
+    result: Failed,
+    deadline: Deadline,
+    timeoutMs: number,
+  ): Promise<boolean> {
     if (this.#renewable === undefined || refused === undefined || !isLoginRefusal(result)) return false;
-    return (await within(this.#clock, deadline.remainingMs, this.#renewable.renew(refused))) === true;
+    const renewed = await within(this.#clock, deadline.remainingMs, this.#renewable.renew(refused));
+    return renewed === true && !isLate(deadline, timeoutMs);
   }
 
   /** A password that somebody rotates may be right again in a moment. */
@@ -55,6 +62,12 @@ export class Password {
     return this.#renewable?.onChange;
   }
 }
+
+/** A connect with less than this part of its time left would only leave a lease behind of which nobody knows what became. */
+const LEAST_PART = 0.1;
+
+const isLate = ({ remainingMs }: Deadline, timeoutMs: number): boolean =>
+  remainingMs < LEAST_PART * timeoutMs;
 
 /** Nothing was opened. */
 const notHad = (cause: unknown): Failed => {
