@@ -280,12 +280,11 @@ test('TLS is on, and verified: with its authority named a server works, without 
   try {
     const address = { host: '127.0.0.1', port: tlsPort };
     const tls = { ca: await readFile(ca, 'utf8') };
+    const control = kept<Redis6>(new Redis6(secure.url));
     const known = kept<Redis6>(new Redis6({ ...address, ...elastiCacheNodeOptions({ tls }) }));
     await workAll(known);
     const token = async (): Promise<string> => {
-      const control = new Redis6(secure.url);
       await control.call('ACL', 'SETUSER', 'iam', 'on', '>token', '~*', '&*', '+@all');
-      control.disconnect();
       return 'token';
     };
     const access = { username: 'iam', token, tls };
@@ -295,6 +294,7 @@ test('TLS is on, and verified: with its authority named a server works, without 
       kept<Redis6>(new Redis6({ ...address, ...elastiCacheNodeOptions() })).ping(),
     ).rejects.toThrow();
   } finally {
+    for (const client of clients.splice(0)) client.disconnect();
     await secure.stop();
     await rm(folder, { recursive: true, force: true });
   }

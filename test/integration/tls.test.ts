@@ -90,6 +90,15 @@ describe('TLS towards another machine', () => {
     expect(await text(config)).toMatch(/sslmode=disable/);
   });
 
+  test('a connect that was refused keeps no process alive', async () => {
+    const program = fileURLToPath(new URL('../support/no-tls-child.ts', import.meta.url));
+    const { stdout } = await promisify(execFile)(process.execPath, [program], {
+      env: { ...process.env, CHILD_DATABASE_URL: urlOf(postgresAdmin().adminUrl, ELSEWHERE) },
+      timeout: 10_000,
+    });
+    expect(stdout).toBe('refused');
+  });
+
   test('NODE_EXTRA_CA_CERTS makes the default work, with no word in the configuration', async () => {
     const program = fileURLToPath(new URL('../support/tls-child.ts', import.meta.url));
     const { stdout } = await promisify(execFile)(process.execPath, [program], {

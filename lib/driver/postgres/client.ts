@@ -44,6 +44,7 @@ export interface RawConnection {
 
 export interface RawStream {
   readonly connecting?: boolean;
+  readonly writableEnded?: boolean;
   on(event: string, listener: (value: unknown) => void): unknown;
   end(): void;
   destroy(): void;

@@ -99,8 +99,10 @@ export class SessionEnd {
     this.#lastError ??= error;
     const stream = this.#connection.stream;
     const isPlain = stream === this.#socket;
-    // A socket that is still connecting would be reset only after it had connected.
-    if (isPlain && !stream.connecting && stream.resetAndDestroy) stream.resetAndDestroy();
+    // A socket that is still connecting would be reset only after it had connected. One that is just saying its end cannot be
+    // reset at all: Node would fail, and keep it, and the process with it, for ever.
+    const mayReset = isPlain && !stream.connecting && !stream.writableEnded;
+    if (mayReset && stream.resetAndDestroy) stream.resetAndDestroy();
     else stream.destroy();
     if (!isPlain) this.#socket.destroy();
     this.#finish();
