@@ -1,5 +1,5 @@
 export { type ErrorCode, isLeaseholdError, LeaseholdError } from './core/errors.ts';
-export { CONNECT_RATES } from './core/presets.ts';
+export { PRESETS } from './core/presets.ts';
 export type { HistogramReport } from './pool/histogram.ts';
 export type { Lent } from './pool/lent.ts';
 export { type AcquireOptions, createPool, type Pool, type PoolStatus } from './pool/pool.ts';

@@ -25,6 +25,8 @@ export interface Driver<Connection> {
   /** What this driver keeps only in part: what holds instead, and why. Absent: it keeps everything in full. */
   readonly exceptions?: DriverExceptions;
   open(request: OpenRequest): Promise<OpenResult<Connection>>;
+  /** Called when the credentials have been replaced: what was opened before should give way, bit by bit. */
+  onCredentialsChange?(listener: () => void): Disposable;
 }
 
 /** Promises that some engine cannot keep in full. */
@@ -72,6 +74,8 @@ export type OpenFailure =
   | 'unreachable'
   /** Wrong user, password or certificate. */
   | 'auth'
+  /** The password could not be had: the server was not even asked. */
+  | 'credentials'
   /** The server is starting, stopping or in recovery. */
   | 'starting'
   /** The server rejects what was asked for: unknown database, setting or protocol. */
@@ -119,6 +123,11 @@ export interface DriverConnection<Connection> {
   look(targets: readonly SessionTarget[], timeoutMs: number): Promise<readonly boolean[]>;
   /** The sessions of this server whose label begins with `prefix`. */
   census(prefix: string, timeoutMs: number): Promise<SessionCount>;
+  /**
+   * What the database allows now, where this engine can say. `prefix`: the labels of the sessions that are ours; missing, or
+   * undefined: it cannot.
+   */
+  capacity?(prefix: string, timeoutMs: number): Promise<DatabaseCapacity | undefined>;
   /** Whether its socket keeps the process alive; it does at first. */
   keepAlive(isWanted: boolean): void;
 }
@@ -142,6 +151,22 @@ export interface SessionCount {
   readonly sessions: readonly LabelledSession[];
   /** Sessions of the connection's role that no lease accounts for, on whatever database; this one aside. */
   readonly foreign: number;
+}
+
+/** How many connections the database has for a fleet; all numbers of connections. */
+export interface DatabaseCapacity {
+  readonly maxConnections: number;
+  /** Kept for others: for superusers, for roles that may use them, by the platform. */
+  readonly reserved: { readonly superuser: number; readonly reserved: number; readonly platform: number };
+  /** The role's own limit. */
+  readonly roleLimit: number | undefined;
+  readonly databaseLimit: number | undefined;
+  /** Sessions that are not ours: on the whole server, and, of these, in the database, and of the leased role. */
+  readonly others: { readonly server: number; readonly database: number; readonly role: number };
+  /** Whose limit is the tightest. */
+  readonly limitedBy: 'server' | 'role' | 'database';
+  /** What is left for the fleet, what it has open included. */
+  readonly usable: number;
 }
 
 export interface LabelledSession {

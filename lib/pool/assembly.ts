@@ -53,6 +53,9 @@ export interface Asks<Connection> {
   keepMinimum(): void;
 }
 
+/** Connections that were opened with replaced credentials work on: there is time to replace them, in ms. */
+const RENEW_OVER_MS = 60_000;
+
 export const assemble = <Connection>(
   holder: Holder,
   driver: Driver<Connection>,
@@ -95,7 +98,9 @@ export const assemble = <Connection>(
     drop: (connection, reason) => closer.close(connection, reason),
   });
   const upkeep = new Upkeep({ ...shared, closer, supply, background, isFrozenBetween, keepMinimum, serve });
+  const credentials = driver.onCredentialsChange?.(() => upkeep.renewConnections(RENEW_OVER_MS));
   const stop = (): void => {
+    credentials?.[Symbol.dispose]();
     for (const part of [renewer, chores, wakes, upkeep]) part.stop();
   };
   const coarse = new CoarseClock(clock);

@@ -12,7 +12,7 @@ export class LeasedConnection<Connection> {
   readonly driver: DriverConnection<Connection>;
   readonly openedAt: Instant;
   /** Ms after which it is lent no more. */
-  readonly lifetimeMs: number;
+  lifetimeMs: number;
   /** When a borrower last had it. */
   lastUsedAt: Instant;
   /** When the server last answered on it: its idle timeout counts from then. */

@@ -99,6 +99,8 @@ const failed = <Connection>(engine: string, last: Failed<Connection> | undefined
 /** As the fleet's breaker hears it: it tells a database that is away from one that refuses the login. */
 export const outcomeOf = <Connection>({ kind, failure }: Failed<Connection>): LeaseOutcome => {
   if (failure === 'auth') return 'auth';
+  // It says nothing about the database.
+  if (failure === 'credentials') return 'unused';
   if (kind === 'unknown' || failure === 'timeout' || failure === 'cut') return 'unanswered';
   return 'refused';
 };

@@ -55,6 +55,8 @@ export interface PoolEvents {
   connectionOpened: { readonly openMs: number };
   connectionFailed: { readonly failure: OpenFailure; readonly error: Error };
   connectionClosed: { readonly reason: CloseReason; readonly endSeen: boolean };
+  /** So many open connections are replaced within `overMs`: the credentials have changed, or somebody has asked for it. */
+  renewingConnections: { readonly count: number; readonly overMs: number };
   /** A transaction was open when the connection came back; it was rolled back, or the connection dropped. */
   transactionLeftOpen: { readonly rolledBack: boolean };
   /** An invocation ended without giving connections back; they were taken back, and closed. */
@@ -71,6 +73,10 @@ export interface PoolEvents {
   censusFailed: { readonly error: unknown };
   /** The database refused the one connection that a census is made through; it is tried again. Not a `connectionFailed`. */
   censusRefused: { readonly error: Error };
+  /** The database has room for so many connections of the fleet only, and the capacity promises more (the sweeper has looked). */
+  capacityTooHigh: { readonly capacity: number; readonly usable: number; readonly limitedBy: string };
+  /** The sweeper has resized the resource, because the database has room for more or fewer. */
+  capacityFollowed: { readonly from: number; readonly to: number; readonly usable: number };
   /** The right to end a revoked session is missing. */
   dutyDenied: { readonly lease: string };
   /** The registry keeps other settings of the resource than this pool's; the registry's are in force. */

@@ -54,6 +54,22 @@ export class Upkeep<Connection> {
     this.watch();
   }
 
+  /** What is open now gives way within `overMs`, the oldest first and never all at once, each when nobody has it. */
+  renewConnections(overMs: number): void {
+    const { holder, roster } = this.#parts;
+    const now = holder.clock.read();
+    const ageMs = ({ openedAt }: LeasedConnection<Connection>): number =>
+      holder.clock.elapsedMs(openedAt, now);
+    const open = [...roster.at('idle'), ...roster.at('lent'), ...roster.at('busy')];
+    open.sort((one, two) => ageMs(two) - ageMs(one));
+    for (const [at, connection] of open.entries()) {
+      const leftMs = (overMs * (at + holder.random.fraction())) / open.length;
+      connection.lifetimeMs = Math.min(connection.lifetimeMs, ageMs(connection) + leftMs);
+    }
+    if (open.length > 0) this.watchAnew();
+    holder.events.emit('renewingConnections', { count: open.length, overMs });
+  }
+
   /** For good: what is opened late is not watched. */
   stop(): void {
     this.#isOver = true;

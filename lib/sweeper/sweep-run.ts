@@ -6,12 +6,15 @@ import { Chores } from '../pool/chores.ts';
 import type { Holder } from '../pool/holder.ts';
 import type { Patience } from '../pool/lease-request.ts';
 import type { SweepReply } from '../registry/registry.ts';
+import { type CapacitySeen, type FollowCapacity, watchCapacity } from './capacity.ts';
 import { type Lookout, openControl, openLeased } from './lookout.ts';
 import { type SessionsSeen, survey } from './survey.ts';
 
 export interface SweepParts {
   readonly driver: Driver<unknown> | undefined;
   readonly control: Driver<unknown> | undefined;
+  readonly checkCapacity: boolean;
+  readonly followCapacity: FollowCapacity | undefined;
   readonly maxRounds: number;
   remainingMs(): number;
 }
@@ -24,6 +27,7 @@ export interface SweepDone {
   readonly denied: number;
   readonly census: SessionsSeen | undefined;
   readonly adopted: number;
+  readonly capacity: CapacitySeen | undefined;
   readonly trouble: LeaseholdError | undefined;
 }
 
@@ -44,10 +48,13 @@ export class SweepRun {
   #denied = 0;
   #seen: SessionsSeen | undefined;
   #adopted = 0;
+  #capacity: CapacitySeen | undefined;
   #trouble: LeaseholdError | undefined;
   #rounds = 0;
   /** Sessions without a lease were there at the last look, and may have gone. */
   #hasForeign = false;
+  /** The capacity is to be read, and the fleet has connections: so the database is awake. */
+  #isToRead = false;
 
   constructor(holder: Holder, parts: SweepParts) {
     this.#holder = holder;
@@ -60,7 +67,7 @@ export class SweepRun {
     const subscriptions = this.#count();
     try {
       const revoking = await this.#expire();
-      this.#hasForeign = await this.#knowsOfForeign();
+      await this.#inspect();
       if (revoking > 0 || this.#hasWork)
         await this.#clear().catch((error: unknown) => this.#onTrouble(error));
     } finally {
@@ -75,6 +82,7 @@ export class SweepRun {
       denied: this.#denied,
       census: this.#seen,
       adopted: this.#adopted,
+      capacity: this.#capacity,
       trouble: this.#trouble,
     };
   }
@@ -112,6 +120,8 @@ export class SweepRun {
     try {
       while (this.#mayGoOn() && (await this.#round(lookout)));
       if (this.#seen === undefined && (await lookout.keep())) await this.#survey(lookout);
+      if (this.#parts.checkCapacity && (await lookout.keep()))
+        this.#capacity = await watchCapacity(this.#holder, lookout.connection, this.#parts.followCapacity);
     } finally {
       await lookout.leave();
     }
@@ -129,10 +139,11 @@ export class SweepRun {
     return this.#withPatience((patience) => openLeased(this.#holder, driver, this.#chores, patience));
   }
 
-  async #knowsOfForeign(): Promise<boolean> {
+  async #inspect(): Promise<void> {
     const { registry, config } = this.#holder;
     const state = await registry.inspect(config.resource);
-    return state !== undefined && state.foreign > 0;
+    this.#hasForeign = state !== undefined && state.foreign > 0;
+    this.#isToRead = this.#parts.checkCapacity && state !== undefined && state.held > 0;
   }
 
   async #survey({ connection }: Lookout): Promise<void> {
@@ -155,7 +166,7 @@ export class SweepRun {
   }
 
   get #hasWork(): boolean {
-    return !this.#chores.isEmpty || this.#hasForeign;
+    return !this.#chores.isEmpty || this.#hasForeign || this.#isToRead;
   }
 
   async #takeChores(): Promise<void> {

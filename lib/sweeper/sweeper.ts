@@ -11,6 +11,7 @@ import type { Driver } from '../driver/driver.ts';
 import { Holder } from '../pool/holder.ts';
 import type { PoolEvents } from '../pool/pool-events.ts';
 import type { Registry } from '../registry/registry.ts';
+import { type CapacitySeen, type FollowCapacity, followProblems } from './capacity.ts';
 import type { SessionsSeen } from './survey.ts';
 import { SweepRun } from './sweep-run.ts';
 
@@ -23,6 +24,13 @@ export type SweeperOptions = ConfigOptions & {
    * PostgreSQL: a member of that role, and the driver's option `role`). It is preferred: it finds a place in a full fleet.
    */
   readonly control?: Driver<unknown>;
+  /**
+   * Each sweep reads what the database has room for, while the fleet holds connections, and tells where the capacity promises
+   * more (`capacityTooHigh`, and in the report). Default: false, or true with `followCapacity`.
+   */
+  readonly checkCapacity?: boolean;
+  /** The resource is resized to what the database has room for, within these bounds. Default: it is not. */
+  readonly followCapacity?: FollowCapacity;
   /** Rounds of one sweep, at most. Default: 50. */
   readonly maxRounds?: number;
   /** How long one sweep may take, in ms. Default: 10,000. */
@@ -51,6 +59,8 @@ export interface SweepReport {
   readonly census: SessionsSeen | undefined;
   /** Sessions that a lease's label names and the registry did not know, two looks in a row: they are leases again. */
   readonly adopted: number;
+  /** What the database has room for, where it was read. */
+  readonly capacity: CapacitySeen | undefined;
   /** What the registry counts after the sweep. */
   readonly held: number;
   readonly protected: number;
@@ -80,6 +90,8 @@ const PARTS = [
   'registry',
   'driver',
   'control',
+  'checkCapacity',
+  'followCapacity',
   'maxRounds',
   'timeBudgetMs',
   'env',
@@ -100,6 +112,7 @@ export const createSweeper = (options: SweeperOptions): Sweeper => {
   const config = parseConfig(options, PARTS, options.env, [
     ...partProblems(options),
     ...limitProblems(options),
+    ...followProblems(options.followCapacity),
   ]);
   const { registry, clock = systemClock, random = systemRandom } = options;
   const events = new Events<PoolEvents>();
@@ -111,6 +124,8 @@ export const createSweeper = (options: SweeperOptions): Sweeper => {
       const run = new SweepRun(holder, {
         driver: options.driver,
         control: options.control,
+        checkCapacity: options.checkCapacity ?? options.followCapacity !== undefined,
+        followCapacity: options.followCapacity,
         maxRounds: options.maxRounds ?? DEFAULT_ROUNDS,
         remainingMs: () => Math.max(0, timeBudgetMs - clock.elapsedMs(since)),
       });

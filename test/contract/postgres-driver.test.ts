@@ -283,14 +283,29 @@ describe('the session settings', () => {
     expect(result).toMatchObject({ kind: 'refused', failure: 'rejected', error: { retryable: false } });
   });
 
-  test('a password that cannot be had ends in a refusal: the server was seen to give up', async () => {
+  test('a password that cannot be had ends in a refusal, the server was not even asked, and a retry may mend it', async () => {
     const config = {
       ...configOf(await freshRole(1)),
       password: () => Promise.reject(new Error('no password today')),
     };
     const result = await postgresDriver(pg, config).open(request());
-    expect(result).toMatchObject({ kind: 'refused', failure: 'auth' });
+    const error = {
+      code: 'CONNECT_FAILED',
+      retryable: true,
+      message: expect.stringMatching('no password today'),
+    };
+    expect(result).toMatchObject({ kind: 'refused', failure: 'credentials', error });
   });
+});
+
+test('a password that comes too late opens nothing: it is refused in time, and not left to chance', async () => {
+  const late = async (): Promise<string> => {
+    await pause(290);
+    return 'secret';
+  };
+  const config = { ...configOf(await freshRole(1)), password: late };
+  const result = await postgresDriver(pg, config).open(request({ timeoutMs: 300 }));
+  expect(result).toMatchObject({ kind: 'refused', failure: 'credentials' });
 });
 
 /** Lets the server's message with this code through, and holds back everything after it: above all the FIN. */

@@ -6,6 +6,7 @@ import {
   lambdaRedisOptions,
   type RedisRegistryOptions,
   redisRegistry,
+  sentinelOptions,
 } from '../../lib/registry/redis/redis-registry.ts';
 import type { GrantReply, Registry } from '../../lib/registry/registry.ts';
 import { eventually } from '../support/eventually.ts';
@@ -54,8 +55,8 @@ const withRegistry = async (
   work: (registry: Registry) => Promise<void>,
   version: RedisClientVersion = 6,
 ): Promise<void> => {
-  const client = servers.client(version, lambdaRedisOptions);
-  await work(over(client, options));
+  const { name, sentinels } = servers.way;
+  await work(over(servers.client(version, sentinelOptions(name, sentinels)), options));
 };
 
 test.concurrent(

@@ -64,7 +64,7 @@ export const startPostgres = async (options: PostgresOptions = {}): Promise<Post
 const run = promisify(execFile);
 
 /** PostgreSQL refuses to run as root: then the user that distributions make for it, or `nobody`. */
-const serverOwner = async (): Promise<Owner | undefined> => {
+export const serverOwner = async (): Promise<Owner | undefined> => {
   if (process.getuid?.() !== 0) return undefined;
   for (const name of ['postgres', 'nobody']) {
     const ids = await Promise.all([run('id', ['-u', name]), run('id', ['-g', name])]).catch(() => undefined);

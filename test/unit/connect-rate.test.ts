@@ -1,8 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { parseConfig } from '../../lib/core/config.ts';
 import { connectAfterMs, nextTat, startsLeft } from '../../lib/core/connect-rate.ts';
 import { LIMITS } from '../../lib/core/limits.ts';
-import { CONNECT_RATES } from '../../lib/core/presets.ts';
 import { chooseSeed, SeededRandom } from '../support/seeded-random.ts';
 
 test('without a rate nothing is put off, and nothing booked', () => {
@@ -61,8 +59,3 @@ test.each([
     }
   },
 );
-
-test('every preset of a connect rate is a valid configuration', () => {
-  for (const rate of Object.values(CONNECT_RATES))
-    expect(parseConfig({ resource: 'orders', capacity: 10, ...rate }, [])).toMatchObject(rate);
-});

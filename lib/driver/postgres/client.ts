@@ -10,6 +10,9 @@ export interface PgModule {
 export interface RawClient {
   readonly host: string;
   readonly port: number;
+  /** Replaced by the one that was just asked for; a connection string without one would make nothing of a password function. */
+  password: unknown;
+  readonly ssl: unknown;
   /** What a cancel request names this session by; none where a pooler has not said. */
   readonly processID: number | null;
   readonly secretKey: number | null;
@@ -41,6 +44,7 @@ export interface RawConnection {
 
 export interface RawStream {
   readonly connecting?: boolean;
+  readonly writableEnded?: boolean;
   on(event: string, listener: (value: unknown) => void): unknown;
   end(): void;
   destroy(): void;

@@ -1,11 +1,14 @@
 import type pg from 'pg';
 import { LeaseholdError } from '../../core/errors.ts';
 import type { PgModule, RawClient, StartupMessage } from './client.ts';
+import { needsTls } from './tls.ts';
 
 /** What the configuration says about the session, of what the lease would say too. */
 export interface OwnSettings {
   /** A `statement_timeout`, be it 0. */
   readonly hasStatementTimeout: boolean;
+  /** Nothing is said about TLS, and the server is elsewhere. */
+  readonly needsTls: boolean;
 }
 
 /** Checks what the user passed in; all problems in one error, and never a value that may be a secret. */
@@ -17,7 +20,10 @@ export const checkConfig = (module: PgModule, config: pg.ClientConfig): OwnSetti
   const startup = client.getStartupConf();
   const problems = effectiveProblems(client, startup);
   if (problems.length > 0) throw unusable(problems);
-  return { hasStatementTimeout: hasStatementTimeout(config, startup) };
+  return {
+    hasStatementTimeout: hasStatementTimeout(config, startup),
+    needsTls: needsTls(config, client),
+  };
 };
 
 const unusable = (problems: readonly string[]): LeaseholdError =>

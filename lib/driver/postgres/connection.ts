@@ -4,6 +4,7 @@ import { Deadline, TIMED_OUT, within } from '../../core/deadline.ts';
 import { LeaseholdError, withoutSecrets } from '../../core/errors.ts';
 import type {
   ConnectionEnd,
+  DatabaseCapacity,
   DriverConnection,
   EndOutcome,
   ResetResult,
@@ -11,6 +12,7 @@ import type {
   SessionTarget,
 } from '../driver.ts';
 import { cancelStatement } from './cancel.ts';
+import { capacityStatement, readCapacityRow } from './capacity.ts';
 import { censusStatement, readCensus } from './census.ts';
 import type { RawClient, RawStream } from './client.ts';
 import { endStatement, lookStatement, readEnd, readLook, type SessionIdentity } from './session.ts';
@@ -25,6 +27,8 @@ export interface ConnectionParts {
   readonly clock: Clock;
   /** Whose sessions are ended and looked at; undefined: those of the connection's own role. */
   readonly role: string | undefined;
+  /** The database's sessions are a pooler's: none is looked for or ended. */
+  readonly isPooled: boolean;
   /** The user's own way to make a stream, if there is one. */
   readonly stream: pg.ClientConfig['stream'];
 }
@@ -164,6 +168,7 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
 
   async end(targets: readonly SessionTarget[], timeoutMs: number): Promise<readonly EndOutcome[]> {
     if (targets.length === 0) return [];
+    if (this.#parts.isPooled) return targets.map(() => 'absent');
     const deadline = new Deadline(this.#parts.clock, timeoutMs);
     try {
       return readEnd(await this.#askOutside(endStatement(this.server, targets, this.#parts.role), timeoutMs));
@@ -177,12 +182,20 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
 
   async look(targets: readonly SessionTarget[], timeoutMs: number): Promise<readonly boolean[]> {
     if (targets.length === 0) return [];
+    if (this.#parts.isPooled) return targets.map(() => false);
     return readLook(await this.#askOutside(lookStatement(this.server, targets, this.#parts.role), timeoutMs));
   }
 
   async census(prefix: string, timeoutMs: number): Promise<SessionCount> {
+    if (this.#parts.isPooled) return { sessions: [], foreign: 0 };
     const answer = await this.#askOutside(censusStatement(prefix, this.#parts.role), timeoutMs);
     return readCensus(this.server, answer);
+  }
+
+  async capacity(prefix: string, timeoutMs: number): Promise<DatabaseCapacity | undefined> {
+    const { isPooled, role } = this.#parts;
+    if (isPooled) return undefined;
+    return readCapacityRow(await this.#askOutside(capacityStatement(prefix, role), timeoutMs));
   }
 
   /** Inside a transaction the session list is a snapshot that was taken once, and a failure would abort the borrower's work. */

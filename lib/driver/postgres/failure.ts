@@ -1,5 +1,6 @@
 import { LeaseholdError, withoutSecrets } from '../../core/errors.ts';
-import type { OpenFailure } from '../driver.ts';
+import type { OpenFailure, OpenResult } from '../driver.ts';
+import { tlsAdvice } from './tls.ts';
 
 /** An ErrorResponse of the server, as `pg` hands it on. */
 export interface ServerError extends Error {
@@ -60,6 +61,10 @@ const CUT: ReadonlySet<string> = new Set([
 
 const codeOf = (error: unknown): string => String(Reflect.get(Object(error), 'code') ?? '');
 
+/** The server itself has refused user or password; a certificate that is not trusted here is no matter of passwords. */
+export const isLoginRefusal = (result: OpenResult<unknown>): boolean =>
+  result.kind === 'refused' && result.failure === 'auth' && codeOf(result.error.cause).startsWith('28');
+
 /** With several addresses Node reports one error for each: all of them must agree that nothing was connected. */
 export const isUnreachable = (error: unknown): boolean =>
   error instanceof AggregateError && error.errors.length > 0
@@ -84,13 +89,14 @@ export const connectError = (
 ): LeaseholdError => {
   const code = codeOf(cause);
   const safe = withoutSecrets(cause);
+  const advice = tlsAdvice(code, safe.message);
   return new LeaseholdError(
     'CONNECT_FAILED',
-    `No connection to PostgreSQL at ${address.host}:${address.port} (${failure}): ${safe.message}${code && ` [${code}]`}`,
+    `No connection to PostgreSQL at ${address.host}:${address.port} (${failure}): ${safe.message}${code && ` [${code}]`}${advice}`,
     {
       cause: safe,
       details: { engine: 'postgres', failure, code, host: address.host, port: address.port },
-      retryable: failure !== 'auth' && !PERMANENT.has(code),
+      retryable: failure !== 'auth' && !PERMANENT.has(code) && advice === '',
     },
   );
 };

@@ -5,7 +5,7 @@ import type { OpenFailure, OpenRequest, OpenResult } from '../driver.ts';
 import type { DriverClientClass } from './client.ts';
 import { askWithin, type ConnectionParts, closeWithin, isTimeout, PostgresConnection } from './connection.ts';
 import { connectError, isServerError, isUnreachable, localFailure, serverFailure } from './failure.ts';
-import { hasSettings, IDENTITY, readIdentity } from './session.ts';
+import { hasSettings, IDENTITY, pooledIdentity, readIdentity } from './session.ts';
 import { SessionEnd } from './session-end.ts';
 import { undoStatements } from './session-reset.ts';
 import { type Dialect, type SessionSettings, settleSettings, startupOptions } from './settings.ts';
@@ -17,6 +17,8 @@ const FIN_WAIT_MS = 1_000;
 export interface LoginContext {
   readonly Client: DriverClientClass;
   readonly config: pg.ClientConfig;
+  /** Where the configuration has a function for it. */
+  readonly password: string | undefined;
   readonly clock: Clock;
   readonly request: OpenRequest;
   /** Of the request, as far as the user's own configuration leaves it to the lease. */
@@ -24,6 +26,7 @@ export interface LoginContext {
   readonly deadline: Deadline;
   readonly role: string | undefined;
   readonly resetsSession: boolean;
+  readonly isPooled: boolean;
 }
 
 /** One connection attempt in one dialect, the session's identity included. */
@@ -41,7 +44,7 @@ export const login = async (context: LoginContext, dialect: Dialect): Promise<Op
 };
 
 const makeParts = (
-  { Client, config, clock, request, settings, role }: LoginContext,
+  { Client, config, password, clock, request, settings, role, isPooled }: LoginContext,
   dialect: Dialect,
 ): ConnectionParts => {
   const statements = new StatementQueue(request.gate, config.pipeline === true);
@@ -63,9 +66,10 @@ const makeParts = (
       },
     },
   );
+  if (password !== undefined) client.password = password;
   end = new SessionEnd(client.connection, clock);
   end.onEnd(({ error }) => statements.close(error));
-  return { client, statements, end, clock, role, stream: config.stream };
+  return { client, statements, end, clock, role, isPooled, stream: config.stream };
 };
 
 const timedOut = ({ request }: LoginContext, { client, end }: ConnectionParts): OpenResult<pg.Client> => {
@@ -74,7 +78,7 @@ const timedOut = ({ request }: LoginContext, { client, end }: ConnectionParts): 
   return { kind: 'unknown', failure: 'timeout', error: connectError('timeout', cause, client) };
 };
 
-/** The server said no, or nobody was there, or something broke on the way: only the first two leave nothing behind for sure. */
+/** The server said no, or nobody was there, or something broke on the way: that leaves nothing behind for sure only while the server waits for TLS. */
 const failedLogin = async (
   context: LoginContext,
   parts: ConnectionParts,
@@ -91,6 +95,10 @@ const failedLogin = async (
     return refused('unreachable', error, client);
   }
   const failure = localFailure(error);
+  if (client.ssl && !end.isSecure) {
+    end.destroy();
+    return refused(failure, error, client);
+  }
   if (failure !== 'cut') {
     // No credentials were sent, or their proof failed here: an end that is seen is the end of it.
     client.connection.stream.end();
@@ -112,6 +120,7 @@ const refused = (failure: OpenFailure, error: unknown, address: { host: string; 
 const identified = async (context: LoginContext, parts: ConnectionParts): Promise<OpenResult<pg.Client>> => {
   const { settings, deadline, resetsSession } = context;
   try {
+    if (context.isPooled) return await throughPooler(context, parts);
     const answer = await askWithin(parts, IDENTITY, deadline.remainingMs);
     const identity = readIdentity(answer);
     const isFromBirth = hasSettings(answer, settings);
@@ -123,6 +132,19 @@ const identified = async (context: LoginContext, parts: ConnectionParts): Promis
   } catch (error) {
     return unidentified(context, parts, error);
   }
+};
+
+/** The pooler has let us in; only an answer shows that there is a database behind it. */
+const throughPooler = async (
+  context: LoginContext,
+  parts: ConnectionParts,
+): Promise<OpenResult<pg.Client>> => {
+  const { deadline, resetsSession } = context;
+  await askWithin(parts, { text: '' }, deadline.remainingMs);
+  if (deadline.remainingMs === 0) return timedOut(context, parts);
+  const undoing = resetsSession ? undoStatements(undefined) : undefined;
+  const identity = pooledIdentity(parts.client);
+  return { kind: 'open', connection: new PostgresConnection(parts, identity, undoing) };
 };
 
 /** Logged in, but of no use: ended properly, and only an end that was seen is a refusal. */

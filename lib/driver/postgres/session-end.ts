@@ -17,6 +17,7 @@ export class SessionEnd {
   readonly #socket: RawStream;
   readonly #listeners: ((end: ConnectionEnd) => void)[] = [];
   #wasConnected = false;
+  #isSecure = false;
   #isLoggedIn = false;
   #isOver = false;
   #sawFin = false;
@@ -33,7 +34,13 @@ export class SessionEnd {
       this.#wasConnected = true;
     });
     this.#watchFin(this.#socket);
-    connection.on('sslconnect', () => this.#watchFin(connection.stream));
+    connection.on('sslconnect', () => {
+      this.#watchFin(connection.stream);
+      // `pg` writes the startup message into the stream at once; Node sends nothing of it before the certificate is verified.
+      connection.stream.on('secureConnect', () => {
+        this.#isSecure = true;
+      });
+    });
     connection.on('errorMessage', (message) => this.#onServerError(message));
     connection.on('end', () => this.#finish());
   }
@@ -47,6 +54,11 @@ export class SessionEnd {
   /** A TCP connection was established at some time. */
   get wasConnected(): boolean {
     return this.#wasConnected;
+  }
+
+  /** TLS was established; where it was wanted, the server has not been asked for a session before. */
+  get isSecure(): boolean {
+    return this.#isSecure;
   }
 
   /** Known to be over, or about to be. */
@@ -87,8 +99,10 @@ export class SessionEnd {
     this.#lastError ??= error;
     const stream = this.#connection.stream;
     const isPlain = stream === this.#socket;
-    // A socket that is still connecting would be reset only after it had connected.
-    if (isPlain && !stream.connecting && stream.resetAndDestroy) stream.resetAndDestroy();
+    // A socket that is still connecting would be reset only after it had connected. One that is just saying its end cannot be
+    // reset at all: Node would fail, and keep it, and the process with it, for ever.
+    const mayReset = isPlain && !stream.connecting && !stream.writableEnded;
+    if (mayReset && stream.resetAndDestroy) stream.resetAndDestroy();
     else stream.destroy();
     if (!isPlain) this.#socket.destroy();
     this.#finish();

@@ -50,6 +50,12 @@ export const readIdentity = (result: unknown): SessionIdentity => {
   return { server, session: `${server}.${base36(row?.pid)}.${base36(row?.started)}` };
 };
 
+/** What can be said behind a pooler: a name, by which nobody is ever looked for. */
+export const pooledIdentity = ({ processID }: { readonly processID: number | null }): SessionIdentity => ({
+  server: 'pooler',
+  session: `pooler.${(processID ?? 0).toString(36)}.0`,
+});
+
 /** False where a pooler has dropped the startup options or the label. A setting that the server does not have counts as set. */
 export const hasSettings = (
   result: unknown,

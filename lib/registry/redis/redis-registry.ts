@@ -31,6 +31,16 @@ import { type Before, ScriptRunner } from './script-runner.ts';
 import { embeddedScripts, type ScriptName, type ScriptSet } from './scripts.ts';
 import { type HearingClient, WakeChannel } from './wake-channel.ts';
 
+export {
+  type ElastiCacheAccess,
+  elastiCacheNodeOptions,
+  elastiCacheOptions,
+  lambdaClusterOptions,
+  lambdaRedisOptions,
+  sentinelOptions,
+} from './client-options.ts';
+export { keepAuthenticated } from './keep-authenticated.ts';
+
 export interface RedisRegistryOptions {
   /** Two stages that share a Redis or a database need two namespaces. Default: 'leasehold'. */
   readonly namespace?: string;
@@ -200,27 +210,3 @@ export const scriptedRegistry = (
     },
   };
 };
-
-/**
- * ioredis options that suit a frozen and thawed process, without the commands that serverless Redis services refuse. A lost
- * reply is then one failed call, not a command sent twice, and a dead socket is replaced at once.
- */
-export const lambdaRedisOptions = {
-  lazyConnect: true,
-  maxRetriesPerRequest: 0,
-  enableReadyCheck: false,
-  disableClientInfo: true,
-  connectTimeout: 1_000,
-  retryStrategy: (attempt: number): number => (attempt <= 1 ? 0 : Math.min(50 * attempt, 1_000)),
-} as const;
-
-/** The same for `new Cluster(nodes, lambdaClusterOptions)`. What ioredis repeats by itself while a slot moves is over within a third of a second. */
-export const lambdaClusterOptions = {
-  lazyConnect: true,
-  enableReadyCheck: false,
-  redisOptions: lambdaRedisOptions,
-  clusterRetryStrategy: lambdaRedisOptions.retryStrategy,
-  retryDelayOnFailover: 0,
-  retryDelayOnTryAgain: 20,
-  retryDelayOnClusterDown: 20,
-} as const;
