@@ -1,9 +1,9 @@
 import type pg from 'pg';
 import type { Clock } from '../../core/clock.ts';
+import { type Deadline, TIMED_OUT, within } from '../../core/deadline.ts';
 import { LeaseholdError, redact } from '../../core/errors.ts';
 import { isRenewable, type RenewablePassword } from '../../core/password.ts';
 import type { OpenResult } from '../driver.ts';
-import { type Deadline, TIMED_OUT, within } from './deadline.ts';
 import { isLoginRefusal } from './failure.ts';
 
 type Failed = Exclude<OpenResult<never>, { kind: 'open' }>;
