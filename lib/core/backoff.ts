@@ -76,3 +76,15 @@ const CENSUS_JITTER = 0.2;
 
 /** Before another connect for a census: the database refuses it for as long as forgotten sessions fill it. */
 export const censusDelayMs = (fraction: number): number => spread(CENSUS_RETRY_MS, CENSUS_JITTER, fraction);
+
+const SERVICE_BASE_MS = 100;
+const SERVICE_CAP_MS = 3_000;
+
+/**
+ * Before a call is repeated that a service has turned away unexecuted: exponential with equal jitter, from 50 ms to 3 s. A
+ * database that resumes takes some 15 s, so never at once; a throttle counts calls a second, so never in step.
+ */
+export const serviceDelayMs = (attempt: number, fraction: number): number => {
+  const full = Math.min(SERVICE_CAP_MS, SERVICE_BASE_MS * 2 ** (attempt - 1));
+  return full / 2 + (full / 2) * fraction;
+};
