@@ -4,6 +4,7 @@ import { Caller, type CallRetry } from './data-api/caller.ts';
 import type { DataApiClient } from './data-api/client.ts';
 import { DataApiConnection } from './data-api/connection.ts';
 import { openFailureOf } from './data-api/fate.ts';
+import { IdleSockets } from './data-api/idle-sockets.ts';
 import { markOf } from './data-api/mark.ts';
 import type { RdsDataModule, Sender } from './data-api/module.ts';
 import { sendingOnce } from './data-api/once.ts';
@@ -48,7 +49,7 @@ export const dataApiDriver = (
   parts: DataApiDriverOptions = {},
 ): Driver<DataApiClient> => {
   const settings = parseSettings(module, options);
-  return driverOver({ module, sender: senderOf(module, options), settings, list: busyList }, parts);
+  return driverOver({ module, settings, list: busyList, ...clientOf(module, options, parts) }, parts);
 };
 
 export interface DataApiControlOptions extends DataApiOptions {
@@ -68,28 +69,34 @@ export const dataApiControl = (
   parts: DataApiDriverOptions = {},
 ): Driver<DataApiClient> => {
   const settings = parseSettings(module, options);
-  return driverOver(
-    { module, sender: senderOf(module, options), settings, list: connectionList(role) },
-    parts,
-  );
+  const list = connectionList(role);
+  return driverOver({ module, settings, list, ...clientOf(module, options, parts) }, parts);
 };
 
-const senderOf = (module: RdsDataModule, { client }: DataApiOptions): Sender =>
-  new module.RDSDataClient(sendingOnce(client)) as unknown as Sender;
+const clientOf = (
+  module: RdsDataModule,
+  { client }: DataApiOptions,
+  { clock = systemClock }: DataApiDriverOptions,
+) => {
+  const sockets = new IdleSockets(clock);
+  const sender = new module.RDSDataClient(sendingOnce(sockets.within(client))) as unknown as Sender;
+  return { sender, sockets };
+};
 
 export interface DataApiParts {
   readonly module: RdsDataModule;
   readonly sender: Sender;
+  readonly sockets: IdleSockets;
   readonly settings: Settings;
   readonly list: SessionList;
 }
 
 /** For the facade, which is a client itself. */
 export const driverOver = (
-  { module, sender, settings, list }: DataApiParts,
+  { module, sender, sockets, settings, list }: DataApiParts,
   { clock = systemClock, random = systemRandom, onRetry }: DataApiDriverOptions = {},
 ): Driver<DataApiClient> => {
-  const caller = new Caller({ module, sender, clock, random, onRetry });
+  const caller = new Caller({ module, sender, sockets, clock, random, onRetry });
   return {
     engine: 'data-api',
     open: async (request) => {

@@ -31,6 +31,8 @@ export interface ServedCall {
   readonly operation: string;
   readonly sql: string;
   readonly transactionId: string | undefined;
+  /** The caller's end of its connection. */
+  readonly port: number | undefined;
 }
 
 /**
@@ -59,7 +61,7 @@ export interface DataApiServer extends AsyncDisposable {
 
 export const startDataApiServer = async (database: DataApiDatabase): Promise<DataApiServer> => {
   const service = new Service(database);
-  const server = createServer((request, response) => void service.serve(request, response));
+  const server = createServer((request, response) => service.serve(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -83,6 +85,7 @@ class Service {
   readonly #database: DataApiDatabase;
   readonly #secrets = new Map<string, SecretValue>();
   readonly #transactions = new DataApiTransactions(() => this.limits);
+  readonly #serving = new Set<Promise<void>>();
   readonly #schedule = new DataApiSchedule();
   readonly #operations: Readonly<Record<string, Work>> = {
     Execute: (input) => this.#statement(input, (unit) => unit.execute(input)),
@@ -121,14 +124,21 @@ class Service {
   }
 
   async end(): Promise<void> {
+    await Promise.all(this.#serving);
     await this.#transactions.endAll();
   }
 
-  async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  serve(request: IncomingMessage, response: ServerResponse): void {
+    const serving = this.#serve(request, response).finally(() => this.#serving.delete(serving));
+    this.#serving.add(serving);
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const operation = (request.url ?? '').slice(1);
     try {
       const input = JSON.parse(await bodyOf(request)) as WireInput;
-      this.calls.push({ operation, sql: input.sql ?? '', transactionId: input.transactionId });
+      const { sql = '', transactionId } = input;
+      this.calls.push({ operation, sql, transactionId, port: request.socket.remotePort });
       const body = await this.#answer(operation, input, request);
       if (body === 'cut') request.socket.resetAndDestroy();
       else send(response, 200, body);

@@ -4,6 +4,7 @@ import { LeaseholdError, withoutSecrets } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import type { StatementGate } from '../driver.ts';
 import { type Fate, type Verdict, verdictOn } from './fate.ts';
+import type { IdleSockets } from './idle-sockets.ts';
 import {
   type Input,
   makeCommand,
@@ -24,6 +25,7 @@ export interface CallRetry {
 export interface CallerParts {
   readonly module: RdsDataModule;
   readonly sender: Sender;
+  readonly sockets: IdleSockets;
   readonly clock: Clock;
   readonly random: Random;
   readonly onRetry?: ((retry: CallRetry) => void) | undefined;
@@ -119,14 +121,14 @@ export class Caller {
     input: Input<Name>,
     terms: CallTerms,
   ): Promise<Attempt<Output<Name>>> {
-    const { module, sender, clock } = this.#parts;
+    const { module, sender, sockets, clock } = this.#parts;
     const bound = new AbortController();
     const giveUp = (): void => bound.abort();
     terms.abort?.addEventListener('abort', giveUp, { once: true });
     if (terms.abort?.aborted) giveUp();
     const progress = new Progress(clock, terms.timeoutMs, giveUp);
     const command = makeCommand(module, operation, input);
-    command.middlewareStack.add((next) => throughGate(next, terms, progress), AT_THE_WIRE);
+    command.middlewareStack.add((next) => throughGate(next, terms, progress, sockets), AT_THE_WIRE);
     progress.startTimer();
     try {
       const output = (await sender.send(command, { abortSignal: bound.signal })) as Output<Name>;
@@ -141,7 +143,7 @@ export class Caller {
 }
 
 const throughGate =
-  (next: Next, { gate, stop }: CallTerms, progress: Progress): Next =>
+  (next: Next, { gate, stop }: CallTerms, progress: Progress, sockets: IdleSockets): Next =>
   async (args) => {
     const opening = gate?.();
     if (opening !== undefined) {
@@ -150,6 +152,7 @@ const throughGate =
       await untilStopped(opening, stop);
       progress.startTimer();
     }
+    sockets.dropOld();
     progress.isSent = true;
     try {
       return await next(args);
