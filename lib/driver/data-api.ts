@@ -5,18 +5,10 @@ import type { DataApiClient } from './data-api/client.ts';
 import { DataApiConnection } from './data-api/connection.ts';
 import { openFailureOf } from './data-api/fate.ts';
 import { IdleSockets } from './data-api/idle-sockets.ts';
-import { markOf } from './data-api/mark.ts';
 import type { RdsDataModule, Sender } from './data-api/module.ts';
 import { sendingOnce } from './data-api/once.ts';
-import { toParameters } from './data-api/parameters.ts';
-import {
-  base36,
-  busyList,
-  connectionList,
-  IDENTITY,
-  type OwnStatement,
-  type SessionList,
-} from './data-api/sessions.ts';
+import { Requests } from './data-api/requests.ts';
+import { base36, busyList, connectionList, IDENTITY, type SessionList } from './data-api/sessions.ts';
 import { type DataApiOptions, parseSettings, type Settings } from './data-api/settings.ts';
 import { Slot } from './data-api/slot.ts';
 import type { Driver, OpenRequest, OpenResult } from './driver.ts';
@@ -124,7 +116,7 @@ const whichServer = async (
   settings: Settings,
   { label, timeoutMs }: OpenRequest,
 ): Promise<{ readonly server: string } | Exclude<OpenResult<never>, { kind: 'open' }>> => {
-  const input = statementInput(settings, label, IDENTITY);
+  const input = new Requests(settings, label).own(IDENTITY);
   const outcome = await caller.call('ExecuteStatement', input, { timeoutMs, retryForMs: 0 });
   if (outcome.kind === 'answer') {
     return { server: base36(outcome.output.records?.[0]?.[0]?.stringValue) };
@@ -133,15 +125,3 @@ const whichServer = async (
   const failure = openFailureOf(cause, fate, isTimeout);
   return { kind: fate === 'unknown' ? 'unknown' : 'refused', failure, error };
 };
-
-const statementInput = (
-  { resourceArn, secretArn, database, markStatements }: Settings,
-  label: string,
-  { sql, parameters }: OwnStatement,
-) => ({
-  resourceArn,
-  secretArn,
-  ...(database === undefined ? {} : { database }),
-  sql: `${markStatements ? markOf(label) : ''}${sql}`,
-  parameters: toParameters(parameters),
-});

@@ -84,7 +84,8 @@ export interface PoolEvents {
   registryFailed: { readonly operation: string; readonly error: unknown };
   /** Something failed and will be tried again. */
   retry: {
-    readonly operation: 'lease' | 'connect' | 'renew' | 'farewell';
+    /** `call`: a service has turned away a statement before it was executed. */
+    readonly operation: 'lease' | 'connect' | 'renew' | 'farewell' | 'call';
     readonly attempt: number;
     readonly delayMs: number;
     readonly elapsedMs: number;

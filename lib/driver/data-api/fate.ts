@@ -44,7 +44,7 @@ export const sqlStateOf = (error: unknown): string | undefined =>
   /\bSQLState: ([0-9A-Z]{5})\b/.exec(messageOf(error))?.[1];
 
 /** `connect` or the name resolution failed: no byte of the request went anywhere. With several addresses, all of them must agree. */
-export const hasReachedNobody = (error: unknown): boolean => {
+const hasReachedNobody = (error: unknown): boolean => {
   const errors = read(error, 'errors');
   if (Array.isArray(errors) && errors.length > 0) return errors.every(hasReachedNobody);
   return read(error, 'syscall') === 'connect' || read(error, 'syscall') === 'getaddrinfo';
@@ -75,6 +75,10 @@ export const verdictOn = (error: unknown): Verdict => {
 /** There is no such transaction, or no longer: it was committed or rolled back, by whomever. */
 export const isTransactionGone = (error: unknown): boolean =>
   nameOf(error) === 'TransactionNotFoundException' || /transaction\b.*\bnot found/i.test(messageOf(error));
+
+/** As it was shown to the borrower: nobody knows what became of it. */
+export const isUnanswered = (error: unknown): boolean =>
+  statusOf(error) >= 500 || read(read(error, 'details'), 'outcome') === 'unknown';
 
 const AUTH: ReadonlySet<string> = new Set([
   'AccessDeniedException',

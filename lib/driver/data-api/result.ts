@@ -1,5 +1,6 @@
 import type { ArrayValue, ColumnMetadata, Field } from '@aws-sdk/client-rds-data';
 import type { Output } from './module.ts';
+import type { TextRow } from './sessions.ts';
 
 export interface Column {
   readonly name: string;
@@ -74,3 +75,14 @@ const readArray = (value: ArrayValue, type: string): unknown[] => {
   const plain = value.longValues ?? value.doubleValues ?? value.booleanValues ?? [];
   return type === 'int8' ? plain.map((each) => (each === null ? null : String(each))) : [...plain];
 };
+
+/** The answer to a statement of the driver's own, whose columns are all text. */
+export const textRows = (output: Output<'ExecuteStatement'>): TextRow[] =>
+  (output.records ?? []).map((record) =>
+    Object.fromEntries(
+      record.map((field, at) => [
+        output.columnMetadata?.[at]?.label ?? output.columnMetadata?.[at]?.name ?? String(at),
+        field.stringValue ?? null,
+      ]),
+    ),
+  );

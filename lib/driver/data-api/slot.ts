@@ -3,9 +3,9 @@ import { LeaseholdError } from '../../core/errors.ts';
 import type { OpenRequest } from '../driver.ts';
 import type { Caller, CallTerms, Outcome } from './caller.ts';
 import { isTransactionGone } from './fate.ts';
-import { markOf } from './mark.ts';
 import type { Input, Operation, Output } from './module.ts';
-import { toParameters } from './parameters.ts';
+import { Requests } from './requests.ts';
+import { textRows } from './result.ts';
 import { labelStatement, type OwnStatement, type TextRow } from './sessions.ts';
 import type { Settings } from './settings.ts';
 import { SlotEnd } from './slot-end.ts';
@@ -34,12 +34,14 @@ type Finish = 'rolledBack' | 'gone' | 'unproven';
 export class Slot {
   readonly end = new SlotEnd();
   readonly #parts: SlotParts;
+  readonly #requests: Requests;
   #tail: Promise<unknown> = Promise.resolve();
   #pending = 0;
   #transaction: OpenTransaction | undefined;
 
   constructor(parts: SlotParts) {
     this.#parts = parts;
+    this.#requests = new Requests(parts.settings, parts.request.label);
   }
 
   /** Nothing is open, in flight or waiting. */
@@ -71,7 +73,7 @@ export class Slot {
         throw new Error('A session list that is read inside a transaction proves nothing.');
       const outcome = await this.#call(
         'ExecuteStatement',
-        this.#statement(statement),
+        this.#requests.own(statement),
         this.#ownTerms(timeoutMs),
       );
       return textRows(this.#judged(outcome));
@@ -110,8 +112,8 @@ export class Slot {
     options: RunOptions,
   ): Promise<unknown> {
     await this.#mustBeUsable();
-    const { transactionId: _, ...rest } = input;
-    const outcome = await this.#call(operation, this.#marked(rest), this.#terms(options));
+    const request = this.#requests.statement(input, this.#transaction?.id);
+    const outcome = await this.#call(operation, request, this.#terms(options));
     this.#transaction?.used();
     // It goes on at the service although it has been answered.
     const runsOn = input.continueAfterTimeout === true && failedBy(outcome, 'StatementTimeoutException');
@@ -122,17 +124,13 @@ export class Slot {
     const { clock, settings, request } = this.#parts;
     if (this.#transaction) throw new Error('A transaction is open already: commit it, or roll it back.');
     const begunAt = clock.read();
-    const outcome = await this.#call('BeginTransaction', { ...this.#home, ...input }, this.#terms(options));
+    const outcome = await this.#call('BeginTransaction', this.#requests.begin(input), this.#terms(options));
     const output = this.#judged(outcome);
     const id = output.transactionId ?? '';
     this.#transaction = new OpenTransaction(id, clock, settings, begunAt);
     const { label, idleMs, statementTimeoutMs } = request;
-    const named = this.#statement(labelStatement({ label, idleMs, statementTimeoutMs }));
-    const labelled = await this.#call(
-      'ExecuteStatement',
-      { ...named, transactionId: id },
-      this.#terms(options),
-    );
+    const named = this.#requests.own(labelStatement({ label, idleMs, statementTimeoutMs }), id);
+    const labelled = await this.#call('ExecuteStatement', named, this.#terms(options));
     if (labelled.kind === 'answer') return output;
     await this.#finish(settings.callTimeoutMs);
     throw labelled.error;
@@ -145,7 +143,7 @@ export class Slot {
     if (!transaction) throw noTransaction();
     const outcome = await this.#call(
       'CommitTransaction',
-      { ...this.#credentials, transactionId: transaction.id },
+      this.#requests.end(transaction.id),
       this.#terms(options),
     );
     if (outcome.kind === 'answer') {
@@ -173,11 +171,10 @@ export class Slot {
   async #finish(timeoutMs: number): Promise<Finish> {
     const transaction = this.#transaction;
     if (!transaction) return 'gone';
-    const outcome = await this.#call(
-      'RollbackTransaction',
-      { ...this.#credentials, transactionId: transaction.id },
-      { ...this.#ownTerms(timeoutMs), retryForMs: timeoutMs },
-    );
+    const outcome = await this.#call('RollbackTransaction', this.#requests.end(transaction.id), {
+      ...this.#ownTerms(timeoutMs),
+      retryForMs: timeoutMs,
+    });
     this.#transaction = undefined;
     if (outcome.kind === 'answer') return 'rolledBack';
     if (isTransactionGone(outcome.cause)) return 'gone';
@@ -223,41 +220,10 @@ export class Slot {
   #ownTerms(timeoutMs: number): CallTerms {
     return { timeoutMs, retryForMs: 0, abort: this.end.abort };
   }
-
-  #marked(input: Partial<Input<'ExecuteStatement'>>): object {
-    const { settings, request } = this.#parts;
-    const mark = settings.markStatements ? markOf(request.label) : '';
-    const ofTransaction = this.#transaction ? { transactionId: this.#transaction.id } : {};
-    return { ...this.#home, ...input, ...ofTransaction, sql: `${mark}${input.sql ?? ''}` };
-  }
-
-  #statement({ sql, parameters }: OwnStatement): object {
-    return this.#marked({ sql, parameters: toParameters(parameters), includeResultMetadata: true });
-  }
-
-  get #credentials() {
-    const { resourceArn, secretArn } = this.#parts.settings;
-    return { resourceArn, secretArn };
-  }
-
-  get #home() {
-    const { database } = this.#parts.settings;
-    return { ...this.#credentials, ...(database === undefined ? {} : { database }) };
-  }
 }
 
 const failedBy = (outcome: Outcome<unknown>, name: string): boolean =>
   outcome.kind === 'failure' && Reflect.get(Object(outcome.cause), 'name') === name;
-
-const textRows = (output: Output<'ExecuteStatement'>): TextRow[] =>
-  (output.records ?? []).map((record) =>
-    Object.fromEntries(
-      record.map((field, at) => [
-        output.columnMetadata?.[at]?.label ?? output.columnMetadata?.[at]?.name ?? String(at),
-        field.stringValue ?? null,
-      ]),
-    ),
-  );
 
 const noTransaction = (): Error => new Error('No transaction is open.');
 
