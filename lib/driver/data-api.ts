@@ -3,6 +3,7 @@ import { type Random, systemRandom } from '../core/random.ts';
 import { Caller, type CallRetry } from './data-api/caller.ts';
 import type { DataApiClient } from './data-api/client.ts';
 import { DataApiConnection } from './data-api/connection.ts';
+import { DATA_API_EXCEPTIONS } from './data-api/exceptions.ts';
 import { openFailureOf } from './data-api/fate.ts';
 import { IdleSockets } from './data-api/idle-sockets.ts';
 import type { RdsDataModule, Sender } from './data-api/module.ts';
@@ -91,6 +92,7 @@ export const driverOver = (
   const caller = new Caller({ module, sender, sockets, clock, random, onRetry });
   return {
     engine: 'data-api',
+    exceptions: DATA_API_EXCEPTIONS,
     open: async (request) => {
       const answer = await whichServer(caller, settings, request);
       if ('kind' in answer) return answer;

@@ -31,6 +31,8 @@ export interface Driver<Connection> {
 
 /** Promises that some engine cannot keep in full. */
 export type DriverException =
+  /** D1, D4, D5, D7-D9: a connection is one session of the server from its opening to its end. */
+  | 'session'
   /** D3: the server shows the label from the session's first instant. */
   | 'label-from-birth'
   /** D3: several sessions may have the same label at the same time. */
@@ -41,6 +43,10 @@ export type DriverException =
   | 'idle-end-seen'
   /** D5: a statement that runs when its connection is closed is told to stop. */
   | 'stop-on-close'
+  /** D6: the gate is asked in the tick of the statement. */
+  | 'gate-in-the-tick'
+  /** A statement outside a transaction is bound as well. */
+  | 'statement-timeout'
   /** D9: sessions of other roles are listed, too. */
   | 'census-of-all-roles';
 

@@ -81,6 +81,10 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
     let limit: number;
     const opened: DriverConnection<Client>[] = [];
     const unless = unlessExcepted(name, harness);
+    /** A test of what the server does with a connection between statements. */
+    const live = unless('session');
+    /** A test that shuts the gate right after a statement. */
+    const tick = unless('gate-in-the-tick');
     const { exceptions = {} } = harness;
     /** The shortest idle time that every server can count. */
     const idleMs = exceptions['idle-in-ms'] === undefined ? 300 : 1_000;
@@ -135,7 +139,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
     });
 
     describe('D1 one attempt', () => {
-      test('D1 open answers refused when the server has no connection left', async () => {
+      live('D1 open answers refused when the server has no connection left', async () => {
         for (let n = 0; n < limit; n += 1) await mustOpen({ label: `lh:orders.abc123:lease${n}:1` });
         const result = await open(world.driver());
         expect(result).toMatchObject({ kind: 'refused', failure: 'refused' });
@@ -232,7 +236,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
     });
 
     describe('D4 the server lets go of an idle session', () => {
-      test('D4 an idle session ends after idleMs with nobody’s help', async () => {
+      live('D4 an idle session ends after idleMs with nobody’s help', async () => {
         const connection = await mustOpen({ idleMs });
         const startedAt = performance.now();
         await firstEnd(connection);
@@ -241,7 +245,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         expect(await world.labels()).toEqual([]);
       });
 
-      test('D4 so does one that is idle inside a transaction', async () => {
+      live('D4 so does one that is idle inside a transaction', async () => {
         const connection = await mustOpen({ idleMs });
         await world.run(connection.client, world.statements.begin);
         await firstEnd(connection);
@@ -299,25 +303,28 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         }
       });
 
-      test('D5 after an end that the server was seen to make, a new connect under a limit of 1 is never refused', async () => {
-        await proxy.stop();
-        await start(1);
-        const driver = world.driver();
-        for (let n = 0; n < 20; n += 1) {
-          const connection = await mustOpen({}, driver);
-          await world.kill('lh:orders.abc123:lease:1');
-          expect(await firstEnd(connection)).toMatchObject({ endSeen: true });
-        }
-      });
+      live(
+        'D5 after an end that the server was seen to make, a new connect under a limit of 1 is never refused',
+        async () => {
+          await proxy.stop();
+          await start(1);
+          const driver = world.driver();
+          for (let n = 0; n < 20; n += 1) {
+            const connection = await mustOpen({}, driver);
+            await world.kill('lh:orders.abc123:lease:1');
+            expect(await firstEnd(connection)).toMatchObject({ endSeen: true });
+          }
+        },
+      );
 
-      test('D5 a reset is not a seen end', async () => {
+      live('D5 a reset is not a seen end', async () => {
         const connection = await mustOpen({}, throughProxy());
         proxy.cut();
         expect(await firstEnd(connection)).toMatchObject({ endSeen: false });
         expect(await connection.close(TIMEOUT_MS)).toMatchObject({ endSeen: false });
       });
 
-      test('D5 a reset in answer to close is not a seen end', async () => {
+      live('D5 a reset in answer to close is not a seen end', async () => {
         const connection = await mustOpen({}, throughProxy());
         proxy.stall();
         const closing = connection.close(TIMEOUT_MS);
@@ -325,7 +332,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         expect(await closing).toMatchObject({ endSeen: false });
       });
 
-      test('D5 close destroys what does not end in time, and says that it saw nothing', async () => {
+      live('D5 close destroys what does not end in time, and says that it saw nothing', async () => {
         const connection = await mustOpen({}, throughProxy());
         const list = ends(connection);
         proxy.blackhole();
@@ -389,20 +396,23 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         expect(positions).toEqual([...positions].sort((a, b) => a - b));
       });
 
-      test('D6 a statement that was queued while the gate was open is not sent after it has shut', async () => {
-        let opening: Promise<void> | undefined;
-        const connection = await mustOpen({ gate: () => opening }, throughProxy());
-        const first = world.run(connection.client, world.statements.sleep(120));
-        const second = world.run(connection.client, world.statements.value(22));
-        const failure = expect(second).rejects.toThrow('lease lost');
-        opening = Promise.reject(new Error('lease lost'));
-        opening.catch(() => undefined);
-        await first;
-        await failure;
-        expect(sent).not.toContain(world.statements.value(22));
-      });
+      tick(
+        'D6 a statement that was queued while the gate was open is not sent after it has shut',
+        async () => {
+          let opening: Promise<void> | undefined;
+          const connection = await mustOpen({ gate: () => opening }, throughProxy());
+          const first = world.run(connection.client, world.statements.sleep(120));
+          const second = world.run(connection.client, world.statements.value(22));
+          const failure = expect(second).rejects.toThrow('lease lost');
+          opening = Promise.reject(new Error('lease lost'));
+          opening.catch(() => undefined);
+          await first;
+          await failure;
+          expect(sent).not.toContain(world.statements.value(22));
+        },
+      );
 
-      test('D6 a gate that rejects fails its statement, and only that one', async () => {
+      tick('D6 a gate that rejects fails its statement, and only that one', async () => {
         let opening: Promise<void> | undefined = Promise.reject(new Error('lease lost'));
         opening.catch(() => undefined);
         const connection = await mustOpen({ gate: () => opening }, throughProxy());
@@ -424,7 +434,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         expect(await connection.look([{ label: 'none' }], TIMEOUT_MS)).toEqual([false]);
       });
 
-      test('D6 so does what it asks behind a statement that is still running', async () => {
+      tick('D6 so does what it asks behind a statement that is still running', async () => {
         let opening: Promise<void> | undefined;
         const connection = await mustOpen({ gate: () => opening });
         const running = world.run(connection.client, world.statements.sleep(60));
@@ -433,7 +443,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         await running;
       });
 
-      test('D6 a statement that waits at the gate fails when the connection ends', async () => {
+      live('D6 a statement that waits at the gate fails when the connection ends', async () => {
         const label = 'lh:orders.abc123:gate:1';
         let opening: Promise<void> | undefined;
         const connection = await mustOpen({ label, gate: () => opening }, throughProxy());
@@ -448,7 +458,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
     describe('D7 end and look', () => {
       const label = (n: number): string => `lh:orders.abc123:lease${n}:1`;
 
-      test('D7 look shows the sessions of now, by label and by identity, at every call', async () => {
+      live('D7 look shows the sessions of now, by label and by identity, at every call', async () => {
         const watcher = await mustOpen({ label: label(0) });
         const other = await mustOpen({ label: label(1) });
         const targets = [{ label: label(1) }, { label: 'gone', session: other.session }, { label: label(2) }];
@@ -457,7 +467,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         expect(await watcher.look(targets, TIMEOUT_MS)).toEqual([false, false, false]);
       });
 
-      test('D7 end ends exactly the sessions asked for, and tells of each what it saw', async () => {
+      live('D7 end ends exactly the sessions asked for, and tells of each what it saw', async () => {
         const worker = await mustOpen({ label: label(0) });
         const byLabel = await mustOpen({ label: label(1) });
         const bySession = await mustOpen({ label: label(2) });
@@ -508,7 +518,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         expect(await worker.look([], TIMEOUT_MS)).toEqual([]);
       });
 
-      test('D7 another server’s session is not looked for here, only its label is', async () => {
+      live('D7 another server’s session is not looked for here, only its label is', async () => {
         const worker = await mustOpen({ label: label(0) });
         const other = await mustOpen({ label: label(1) });
         const elsewhere = other.session.replace(other.server, 'otherserver');
@@ -542,7 +552,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         return [...sessions].sort((a, b) => a.label.localeCompare(b.label));
       };
 
-      test('D9 every session with the prefix is listed as it is bound, the looker’s own too', async () => {
+      live('D9 every session with the prefix is listed as it is bound, the looker’s own too', async () => {
         const looker = await mustOpen({ label: lease(1) });
         const other = await mustOpen({ label: lease(2) });
         expect(await listed(looker)).toEqual([
@@ -562,17 +572,20 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         expect(theirs?.session).toMatch(/^[0-9a-z.]{1,60}$/);
       });
 
-      test('D9 a label that only resembles the prefix is not listed, and what is no lease’s label is foreign', async () => {
-        const looker = await mustOpen({ label: lease(1) });
-        await mustOpen({ label: lease(2).replace('orders', 'order2') });
-        await mustOpen({ label: `${PREFIX}no-fence:` });
-        await mustOpen({ label: 'psql' });
-        await mustOpen({ label: '' });
-        await mustOpen({ label: 'psql' }, world.foreignDriver());
-        const { sessions, foreign } = await looker.census(PREFIX, TIMEOUT_MS);
-        expect(sessions.map(({ label }) => label)).toEqual([lease(1)]);
-        expect(foreign).toBe(3);
-      });
+      live(
+        'D9 a label that only resembles the prefix is not listed, and what is no lease’s label is foreign',
+        async () => {
+          const looker = await mustOpen({ label: lease(1) });
+          await mustOpen({ label: lease(2).replace('orders', 'order2') });
+          await mustOpen({ label: `${PREFIX}no-fence:` });
+          await mustOpen({ label: 'psql' });
+          await mustOpen({ label: '' });
+          await mustOpen({ label: 'psql' }, world.foreignDriver());
+          const { sessions, foreign } = await looker.census(PREFIX, TIMEOUT_MS);
+          expect(sessions.map(({ label }) => label)).toEqual([lease(1)]);
+          expect(foreign).toBe(3);
+        },
+      );
 
       test('D9 the prefix is data: quotes and wildcards stand for themselves', async () => {
         const looker = await mustOpen({ label: lease(1) });
@@ -598,33 +611,41 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
 
     describe('D8 no unhandled events', () => {
       // An unhandled 'error' event or rejection fails the test that runs.
-      test('D8 the end of an idle connection arrives at onEnd once, and at once for whoever asks later', async () => {
-        const connection = await mustOpen();
-        const list = ends(connection);
-        await world.kill('lh:orders.abc123:lease:1');
-        await firstEnd(connection);
-        await pause(30);
-        expect(list.length).toBe(1);
-        expect(list[0]).toMatchObject({ endSeen: true, error: expect.any(Error) });
-        expect(ends(connection)).toEqual(list);
-        expect(await connection.check(TIMEOUT_MS)).toBe(false);
-        expect(await connection.reset(TIMEOUT_MS)).toMatchObject({ isFit: false });
-      });
+      live(
+        'D8 the end of an idle connection arrives at onEnd once, and at once for whoever asks later',
+        async () => {
+          const connection = await mustOpen();
+          const list = ends(connection);
+          await world.kill('lh:orders.abc123:lease:1');
+          await firstEnd(connection);
+          await pause(30);
+          expect(list.length).toBe(1);
+          expect(list[0]).toMatchObject({ endSeen: true, error: expect.any(Error) });
+          expect(ends(connection)).toEqual(list);
+          expect(await connection.check(TIMEOUT_MS)).toBe(false);
+          expect(await connection.reset(TIMEOUT_MS)).toMatchObject({ isFit: false });
+        },
+      );
 
-      test('D8 the end of a lent connection fails the statement that runs, and arrives at onEnd once', async () => {
-        const connection = await mustOpen();
-        const list = ends(connection);
-        const running = expect(world.run(connection.client, world.statements.sleep(5_000))).rejects.toThrow();
-        await eventually(async () => (await world.labels()).length === 1);
-        await pause(20);
-        await world.kill('lh:orders.abc123:lease:1');
-        await running;
-        expect(await firstEnd(connection)).toMatchObject({ endSeen: true });
-        expect(list.length).toBe(1);
-        await expect(world.run(connection.client, world.statements.value(1))).rejects.toThrow();
-      });
+      live(
+        'D8 the end of a lent connection fails the statement that runs, and arrives at onEnd once',
+        async () => {
+          const connection = await mustOpen();
+          const list = ends(connection);
+          const running = expect(
+            world.run(connection.client, world.statements.sleep(5_000)),
+          ).rejects.toThrow();
+          await eventually(async () => (await world.labels()).length === 1);
+          await pause(20);
+          await world.kill('lh:orders.abc123:lease:1');
+          await running;
+          expect(await firstEnd(connection)).toMatchObject({ endSeen: true });
+          expect(list.length).toBe(1);
+          await expect(world.run(connection.client, world.statements.value(1))).rejects.toThrow();
+        },
+      );
 
-      test('D8 a borrower who removes every listener changes nothing about that', async () => {
+      live('D8 a borrower who removes every listener changes nothing about that', async () => {
         const connection = await mustOpen({}, throughProxy());
         const { removeAllListeners } = connection.client as { removeAllListeners?: () => void };
         removeAllListeners?.call(connection.client);
@@ -635,14 +656,17 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
     });
 
     describe('the statement timeout', () => {
-      test('a statement that runs too long fails, and the connection stays usable', async () => {
-        const connection = await mustOpen({ statementTimeoutMs: 80 });
-        const startedAt = performance.now();
-        await expect(world.run(connection.client, world.statements.sleep(5_000))).rejects.toThrow();
-        expect(performance.now() - startedAt).toBeLessThan(1_000);
-        expect(await world.run(connection.client, world.statements.value(3))).toBe(3);
-        expect(connection.isClean).toBe(true);
-      });
+      unless('statement-timeout')(
+        'a statement that runs too long fails, and the connection stays usable',
+        async () => {
+          const connection = await mustOpen({ statementTimeoutMs: 80 });
+          const startedAt = performance.now();
+          await expect(world.run(connection.client, world.statements.sleep(5_000))).rejects.toThrow();
+          expect(performance.now() - startedAt).toBeLessThan(1_000);
+          expect(await world.run(connection.client, world.statements.value(3))).toBe(3);
+          expect(connection.isClean).toBe(true);
+        },
+      );
 
       test('without one a statement takes the time that it takes', async () => {
         for (const statementTimeoutMs of [undefined, 0]) {
@@ -657,13 +681,16 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
     describe('keepAlive', () => {
       const LABEL = 'lh:orders.abc123:kept:1';
 
-      test('a process that holds nothing but a connection that need not keep it alive ends by itself', async () => {
-        const child = world.hold(LABEL, false);
-        expect(await once(child, 'exit')).toEqual([0, null]);
-        await eventually(async () => (await world.labels()).length === 0);
-      });
+      live(
+        'a process that holds nothing but a connection that need not keep it alive ends by itself',
+        async () => {
+          const child = world.hold(LABEL, false);
+          expect(await once(child, 'exit')).toEqual([0, null]);
+          await eventually(async () => (await world.labels()).length === 0);
+        },
+      );
 
-      test('one whose connection keeps it alive stays until that ends', async () => {
+      live('one whose connection keeps it alive stays until that ends', async () => {
         const child = world.hold(LABEL, true);
         const exited = once(child, 'exit');
         await once(child.stdout ?? child, 'data');
@@ -685,13 +712,16 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
     });
 
     describe('check and reset', () => {
-      test('check answers false in time when the server does not answer, and the connection is over', async () => {
-        const connection = await mustOpen({}, throughProxy());
-        expect(await connection.check(TIMEOUT_MS)).toBe(true);
-        proxy.stall('down');
-        expect(await connection.check(100)).toBe(false);
-        expect(connection.isOpen).toBe(false);
-      });
+      live(
+        'check answers false in time when the server does not answer, and the connection is over',
+        async () => {
+          const connection = await mustOpen({}, throughProxy());
+          expect(await connection.check(TIMEOUT_MS)).toBe(true);
+          proxy.stall('down');
+          expect(await connection.check(100)).toBe(false);
+          expect(connection.isOpen).toBe(false);
+        },
+      );
 
       test('reset ends an open transaction, also one in error', async () => {
         const connection = await mustOpen();

@@ -13,7 +13,7 @@ import { eventually } from '../support/eventually.ts';
 import type { HolderSettings } from '../support/holder-child.ts';
 import { LeasedWorld } from '../support/lambda.ts';
 import { openRequest } from '../support/postgres-session.ts';
-import { postgresAdmin, redisUrl } from '../support/servers.ts';
+import { freshRole, postgresAdmin, redisUrl } from '../support/servers.ts';
 
 jest.setTimeout(20_000);
 
@@ -81,6 +81,17 @@ describe('what runs under leases of the Data API is found in the database’s se
     expect(foreign).toBe(1);
     await Promise.all(running);
     await transaction.client.rollback();
+  });
+
+  it('another role’s transaction is counted, but neither seen nor ended', async () => {
+    const worker = await world.connect({}, { label: label(0) });
+    const secretArn = world.server.secret(await freshRole(1));
+    const foreign = await world.connect({ secretArn }, { label: label(1) });
+    await foreign.client.begin();
+    expect(await worker.look([{ label: label(1) }], TIMEOUT_MS)).toEqual([false]);
+    expect(await worker.end([{ label: label(1) }], TIMEOUT_MS)).toEqual(['absent']);
+    expect((await worker.census(PREFIX, TIMEOUT_MS)).sessions.map((each) => each.label)).toEqual([label(1)]);
+    await foreign.client.rollback();
   });
 
   it('labels and prefixes are data: quotes, wildcards and colons match nothing but themselves', async () => {

@@ -61,11 +61,14 @@ const ENDING = `told AS MATERIALIZED (
  */
 const BUSY = `target AS (${TARGET} AS t (position int, label text, mark text)),
     busy AS MATERIALIZED (
-      SELECT pid, coalesce(application_name, '') AS label, query FROM pg_catalog.pg_stat_activity
-      WHERE usename = session_user AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
+      SELECT pid, usename = session_user AS is_own, coalesce(application_name, '') AS label, coalesce(query, '') AS query
+      FROM pg_catalog.pg_stat_activity
+      WHERE pid <> pg_backend_pid()
+        AND (application_name ~ :shape OR (usename = session_user AND xact_start IS NOT NULL))
     )`;
 
 const markedTargets = (targets: readonly SessionTarget[]): Parameters => ({
+  shape: LABEL_SHAPE,
   targets: JSON.stringify(targets.map(({ label }, position) => ({ position, label, mark: markOf(label) }))),
 });
 
@@ -73,7 +76,7 @@ export const busyList: SessionList = {
   end: (targets) => ({
     sql: `WITH ${BUSY}, hit AS MATERIALIZED (
         SELECT position, pid, true AS is_plain FROM target JOIN busy
-          ON busy.label = target.label OR left(busy.query, length(target.mark)) = target.mark
+          ON is_own AND (busy.label = target.label OR left(busy.query, length(target.mark)) = target.mark)
       ), ${ENDING}`,
     parameters: markedTargets(targets),
   }),
@@ -83,9 +86,9 @@ export const busyList: SessionList = {
       )
       SELECT (count(busy.pid) + max(stray.number))::text AS there
       FROM stray CROSS JOIN target LEFT JOIN busy
-        ON busy.label = target.label OR position(target.mark IN busy.query) > 0
+        ON is_own AND (busy.label = target.label OR position(target.mark IN busy.query) > 0)
       GROUP BY target.position ORDER BY target.position`,
-    parameters: { ...markedTargets(targets), shape: LABEL_SHAPE, marks: MARK_SHAPE },
+    parameters: { ...markedTargets(targets), marks: MARK_SHAPE },
   }),
   census: (prefix) => ({
     sql: `WITH ${BUSY}, named AS (
@@ -96,7 +99,7 @@ export const busyList: SessionList = {
       WHERE label IS NOT NULL AND left(label, length(:prefix)) = :prefix GROUP BY label
       UNION ALL
       SELECT NULL, count(*)::text, NULL FROM named WHERE label IS NULL AND query !~ :marks`,
-    parameters: { targets: '[]', prefix, shape: LABEL_SHAPE, mark: LEASE_MARK, marks: MARK_SHAPE },
+    parameters: { ...markedTargets([]), prefix, mark: LEASE_MARK, marks: MARK_SHAPE },
   }),
 };
 
