@@ -5,6 +5,7 @@ import {
   pollDelayMs,
   refusedDelayMs,
   registryDelayMs,
+  serviceDelayMs,
 } from '../../lib/core/backoff.ts';
 
 const poll = (position: number, waitedMs: number, fraction: number, hintMs = 500): number =>
@@ -74,4 +75,9 @@ test('an unanswering registry: full jitter, doubling from 20 ms to 1 s', () => {
 test('a refusal for want of connections is tried again after 5 to 50 ms', () => {
   expect(refusedDelayMs(0)).toBe(5);
   expect(refusedDelayMs(0.999_999)).toBeLessThan(50);
+});
+
+test('what a service turned away is repeated after 50 ms to 3 s, with equal jitter', () => {
+  expect([1, 2, 3, 20].map((attempt) => serviceDelayMs(attempt, 0))).toEqual([50, 100, 200, 1_500]);
+  expect([1, 2, 3, 20].map((attempt) => serviceDelayMs(attempt, 1))).toEqual([100, 200, 400, 3_000]);
 });
