@@ -245,6 +245,21 @@ describe('a transaction always ends', () => {
     expect(connection.isClean).toBe(true);
   });
 
+  it('credentials that never come hold nothing up: nothing was sent', async () => {
+    let isAsked = false;
+    const credentials = () => {
+      isAsked = true;
+      return new Promise<never>(() => undefined);
+    };
+    const driver = dataApiDriver(rdsData, world.options({ client: { ...world.clientConfig, credentials } }));
+    expect(await driver.open(openRequest({ timeoutMs: 150 }))).toMatchObject({
+      kind: 'refused',
+      failure: 'timeout',
+    });
+    expect(isAsked).toBe(true);
+    expect(world.server.calls).toEqual([]);
+  });
+
   it('closing rolls back, and has seen the end', async () => {
     await client.begin();
     await write();

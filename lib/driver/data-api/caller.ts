@@ -128,10 +128,15 @@ export class Caller {
     if (terms.abort?.aborted) giveUp();
     const progress = new Progress(clock, terms.timeoutMs, giveUp);
     const command = makeCommand(module, operation, input);
-    command.middlewareStack.add((next) => throughGate(next, terms, progress, sockets), AT_THE_WIRE);
+    command.middlewareStack.add(
+      (next) => throughGate(next, terms, progress, sockets, bound.signal),
+      AT_THE_WIRE,
+    );
     progress.startTimer();
     try {
-      const output = (await sender.send(command, { abortSignal: bound.signal })) as Output<Name>;
+      const { signal } = bound;
+      const answer = sender.send(command, { abortSignal: signal });
+      const output = (await orAborted(answer, signal)) as Output<Name>;
       return { outcome: { kind: 'answer', output }, mayRepeat: false };
     } catch (error) {
       return failed(operation, error, progress, terms.timeoutMs);
@@ -143,7 +148,13 @@ export class Caller {
 }
 
 const throughGate =
-  (next: Next, { gate, stop }: CallTerms, progress: Progress, sockets: IdleSockets): Next =>
+  (
+    next: Next,
+    { gate, stop }: CallTerms,
+    progress: Progress,
+    sockets: IdleSockets,
+    bound: AbortSignal,
+  ): Next =>
   async (args) => {
     const opening = gate?.();
     if (opening !== undefined) {
@@ -152,6 +163,7 @@ const throughGate =
       await untilStopped(opening, stop);
       progress.startTimer();
     }
+    if (bound.aborted) throw givenUp();
     sockets.dropOld();
     progress.isSent = true;
     try {
@@ -173,6 +185,17 @@ const untilStopped = (opening: Promise<void>, stop: AbortSignal | undefined): Pr
 const closed = (): LeaseholdError =>
   new LeaseholdError('CONNECTION_LOST', 'The connection was closed before the statement was sent.');
 
+/** Credentials are waited for by the SDK, however long, and an abort does not end that. */
+const orAborted = (answer: Promise<unknown>, signal: AbortSignal): Promise<unknown> =>
+  new Promise((resolve, reject) => {
+    const refuse = (): void => reject(givenUp());
+    if (signal.aborted) refuse();
+    signal.addEventListener('abort', refuse, { once: true });
+    answer.then(resolve, reject);
+  });
+
+const givenUp = (): LeaseholdError => new LeaseholdError('CONNECTION_LOST', 'The call was given up.');
+
 const UNSENT: Verdict = { fate: 'unsent', mayRepeat: false };
 
 const failed = (
@@ -183,16 +206,24 @@ const failed = (
 ): { outcome: Outcome<never>; mayRepeat: boolean } => {
   const cause = thrown ?? error;
   const { fate, mayRepeat } = isSent ? verdictOn(cause) : UNSENT;
-  const shown = isLate ? unanswered(operation, timeoutMs) : presentable(operation, error, cause, fate);
+  const shown = isLate
+    ? unanswered(operation, timeoutMs, isSent)
+    : presentable(operation, error, cause, fate);
   return { outcome: { kind: 'failure', fate, error: shown, isTimeout: isLate, cause }, mayRepeat };
 };
 
-const unanswered = (operation: Operation, timeoutMs: number): LeaseholdError =>
-  new LeaseholdError(
-    'CONNECTION_LOST',
-    `The Data API did not answer ${operation} within ${timeoutMs} ms; it may or may not have happened.`,
-    { details: { operation, outcome: 'unknown' } },
-  );
+const unanswered = (operation: Operation, timeoutMs: number, isSent: boolean): LeaseholdError =>
+  isSent
+    ? new LeaseholdError(
+        'CONNECTION_LOST',
+        `The Data API did not answer ${operation} within ${timeoutMs} ms; it may or may not have happened.`,
+        { details: { operation, outcome: 'unknown' } },
+      )
+    : new LeaseholdError(
+        'CONNECTION_LOST',
+        `${operation} could not be signed within ${timeoutMs} ms, and was not sent.`,
+        { details: { operation } },
+      );
 
 /** The service's own errors and ours stay what they are; of a broken connection the SDK says little. */
 const presentable = (operation: Operation, error: unknown, cause: unknown, fate: Fate): Error => {
