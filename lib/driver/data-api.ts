@@ -4,15 +4,14 @@ import { Caller, type CallRetry } from './data-api/caller.ts';
 import type { DataApiClient } from './data-api/client.ts';
 import { DataApiConnection } from './data-api/connection.ts';
 import { DATA_API_EXCEPTIONS } from './data-api/exceptions.ts';
-import { openFailureOf } from './data-api/fate.ts';
 import { IdleSockets } from './data-api/idle-sockets.ts';
 import type { RdsDataModule, Sender } from './data-api/module.ts';
 import { sendingOnce } from './data-api/once.ts';
-import { Requests } from './data-api/requests.ts';
-import { base36, busyList, connectionList, IDENTITY, type SessionList } from './data-api/sessions.ts';
+import { ServerIdentity } from './data-api/server-identity.ts';
+import { busyList, connectionList, type SessionList } from './data-api/sessions.ts';
 import { type DataApiOptions, parseSettings, type Settings } from './data-api/settings.ts';
 import { Slot } from './data-api/slot.ts';
-import type { Driver, OpenRequest, OpenResult } from './driver.ts';
+import type { Driver } from './driver.ts';
 
 export type { CallRetry } from './data-api/caller.ts';
 export type { DataApiClient, ExecuteOptions } from './data-api/client.ts';
@@ -90,15 +89,16 @@ export const driverOver = (
   { clock = systemClock, random = systemRandom, onRetry }: DataApiDriverOptions = {},
 ): Driver<DataApiClient> => {
   const caller = new Caller({ module, sender, sockets, clock, random, onRetry });
+  const identity = new ServerIdentity(caller, settings, clock);
   return {
     engine: 'data-api',
     exceptions: DATA_API_EXCEPTIONS,
     open: async (request) => {
-      const answer = await whichServer(caller, settings, request);
-      if ('kind' in answer) return answer;
+      const server = await identity.ask(request);
+      if (typeof server !== 'string') return server;
       const slot = new Slot({ caller, settings, clock, request });
-      const session = `${answer.server}.${sessionName(random)}`;
-      const connection = new DataApiConnection({ slot, list, clock, server: answer.server, session });
+      const session = `${server}.${sessionName(random)}`;
+      const connection = new DataApiConnection({ slot, list, clock, identity, server, session });
       return { kind: 'open', connection };
     },
   };
@@ -111,19 +111,3 @@ const sessionName = (random: Random): string =>
   `0.${BigInt(`0x${Buffer.from(random.id()).toString('hex')}`)
     .toString(36)
     .slice(-SESSION_DIGITS)}`;
-
-/** One statement: it resumes a database that has paused, and shows whether service, secret and database are there. */
-const whichServer = async (
-  caller: Caller,
-  settings: Settings,
-  { label, timeoutMs }: OpenRequest,
-): Promise<{ readonly server: string } | Exclude<OpenResult<never>, { kind: 'open' }>> => {
-  const input = new Requests(settings, label).own(IDENTITY);
-  const outcome = await caller.call('ExecuteStatement', input, { timeoutMs, retryForMs: 0 });
-  if (outcome.kind === 'answer') {
-    return { server: base36(outcome.output.records?.[0]?.[0]?.stringValue) };
-  }
-  const { fate, error, isTimeout, cause } = outcome;
-  const failure = openFailureOf(cause, fate, isTimeout);
-  return { kind: fate === 'unknown' ? 'unknown' : 'refused', failure, error };
-};

@@ -291,6 +291,24 @@ describe('a transaction always ends', () => {
 });
 
 describe('opening asks once, and says what is wrong', () => {
+  it('a service that has answered within ten seconds is not asked again', async () => {
+    const clock = new FakeClock();
+    const driver = dataApiDriver(rdsData, world.options(), { clock });
+    const openOne = async (): Promise<number> => {
+      world.server.calls.length = 0;
+      const result = await driver.open(openRequest());
+      if (result.kind !== 'open') throw result.error;
+      const asked = world.server.calls.length;
+      await result.connection.client.execute('SELECT 1');
+      return asked;
+    };
+    expect([await openOne(), await openOne()]).toEqual([1, 0]);
+    clock.freeze(9_000);
+    expect(await openOne()).toBe(0);
+    clock.freeze(10_000, { monotonicStops: true });
+    expect(await openOne()).toBe(1);
+  });
+
   const open = async (changes: Parameters<DataApiWorld['options']>[0]) => {
     const result = await dataApiDriver(rdsData, world.options(changes)).open(openRequest({ timeoutMs: 400 }));
     return result.kind === 'open' ? 'open' : `${result.kind} ${result.failure}`;

@@ -122,6 +122,16 @@ describe('what runs under leases of the Data API is found in the database’s se
     await worker.client.rollback();
   });
 
+  it('a look at another server than before proves nothing, and the next connection knows the new one', async () => {
+    const worker = await world.connect({}, { label: label(0) });
+    const { server } = worker;
+    Object.defineProperty(worker, 'server', { value: 'another' });
+    await expect(worker.look([{ label: label(1) }], TIMEOUT_MS)).rejects.toThrow('another server');
+    expect(worker.isOpen).toBe(false);
+    expect(await worker.close(TIMEOUT_MS)).toMatchObject({ endSeen: true });
+    expect((await world.connect({}, { label: label(0) })).server).toBe(server);
+  });
+
   it('a look that is not answered in time fails at its bound', async () => {
     const worker = await world.connect({}, { label: label(0) });
     world.server.plan({ fault: { delayMs: 300 } });

@@ -1,5 +1,5 @@
 import { serviceDelayMs } from '../../core/backoff.ts';
-import { type Clock, sleep, type Timer } from '../../core/clock.ts';
+import { type Clock, type Instant, sleep, type Timer } from '../../core/clock.ts';
 import { LeaseholdError, withoutSecrets } from '../../core/errors.ts';
 import type { Random } from '../../core/random.ts';
 import type { StatementGate } from '../driver.ts';
@@ -91,6 +91,8 @@ const AT_THE_WIRE = { step: 'finalizeRequest', priority: 'low', name: 'leaseGate
 
 /** Sends calls; repeats with jittered backoff what surely has not been executed, and nothing else. */
 export class Caller {
+  /** When the service last did what it was asked. */
+  answeredAt: Instant | undefined;
   readonly #parts: CallerParts;
 
   constructor(parts: CallerParts) {
@@ -137,6 +139,7 @@ export class Caller {
       const { signal } = bound;
       const answer = sender.send(command, { abortSignal: signal });
       const output = (await orAborted(answer, signal)) as Output<Name>;
+      this.answeredAt = clock.read();
       return { outcome: { kind: 'answer', output }, mayRepeat: false };
     } catch (error) {
       return failed(operation, error, progress, terms.timeoutMs);

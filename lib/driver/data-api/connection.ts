@@ -8,13 +8,24 @@ import type {
   SessionTarget,
 } from '../driver.ts';
 import { DataApiClient } from './client.ts';
-import { readCensus, readEnd, readLook, type SessionList } from './sessions.ts';
+import type { ServerIdentity } from './server-identity.ts';
+import {
+  base36,
+  type OwnStatement,
+  ofServer,
+  readCensus,
+  readEnd,
+  readLook,
+  type SessionList,
+  type TextRow,
+} from './sessions.ts';
 import type { Slot } from './slot.ts';
 
 export interface ConnectionParts {
   readonly slot: Slot;
   readonly list: SessionList;
   readonly clock: Clock;
+  readonly identity: ServerIdentity;
   readonly server: string;
   readonly session: string;
 }
@@ -71,23 +82,31 @@ export class DataApiConnection implements DriverConnection<DataApiClient> {
 
   async end(targets: readonly SessionTarget[], timeoutMs: number): Promise<readonly EndOutcome[]> {
     if (targets.length === 0) return [];
-    const { slot, list } = this.#parts;
-    return readEnd(await slot.own(list.end(this.#here(targets)), timeoutMs));
+    return readEnd(await this.#ask(this.#parts.list.end(this.#here(targets)), timeoutMs));
   }
 
   async look(targets: readonly SessionTarget[], timeoutMs: number): Promise<readonly boolean[]> {
     if (targets.length === 0) return [];
-    const { slot, list } = this.#parts;
-    return readLook(await slot.own(list.look(this.#here(targets)), timeoutMs));
+    return readLook(await this.#ask(this.#parts.list.look(this.#here(targets)), timeoutMs));
   }
 
   async census(prefix: string, timeoutMs: number): Promise<SessionCount> {
-    const { slot, list } = this.#parts;
-    return readCensus(this.server, await slot.own(list.census(prefix), timeoutMs));
+    return readCensus(this.server, await this.#ask(this.#parts.list.census(prefix), timeoutMs));
   }
 
   /** The SDK's idle sockets keep no process alive, and a call that somebody awaits should. */
   keepAlive(): void {}
+
+  /** A list proves something of its own server alone; the service may speak to another one by now. */
+  async #ask(statement: OwnStatement, timeoutMs: number): Promise<readonly TextRow[]> {
+    const { slot, identity } = this.#parts;
+    const rows = await slot.own(ofServer(statement), timeoutMs);
+    if (rows.every(({ server }) => base36(server) === this.server)) return rows;
+    identity.forget();
+    const error = new Error('The Data API speaks to another server than before.');
+    slot.end.over({ endSeen: true, error });
+    throw error;
+  }
 
   /** Another server's session cannot be here, so only its label is looked for. */
   #here(targets: readonly SessionTarget[]): SessionTarget[] {

@@ -20,11 +20,16 @@ export interface SessionList {
 
 const micros = (time: string): string => `round(extract(epoch FROM ${time}) * 1000000)::bigint`;
 
-/** One process of the server, and this life of it. */
-export const IDENTITY: OwnStatement = {
-  sql: `SELECT ${micros('pg_postmaster_start_time()')}::text AS server`,
-  parameters: {},
-};
+/** The postmaster's start: no two servers, and no two lives of one server, share it. */
+const SERVER = `${micros('pg_postmaster_start_time()')}::text AS server`;
+
+export const IDENTITY: OwnStatement = { sql: `SELECT ${SERVER}`, parameters: {} };
+
+/** The same rows in the same order, each with the server that it comes from. */
+export const ofServer = ({ sql, parameters }: OwnStatement): OwnStatement => ({
+  sql: `SELECT list.*, ${SERVER} FROM (${sql}) AS list`,
+  parameters,
+});
 
 export interface TransactionSettings {
   readonly label: string;
