@@ -12,6 +12,7 @@ import {
   type Sender,
 } from '../driver/data-api/module.ts';
 import { sendingOnce } from '../driver/data-api/once.ts';
+import { Requests } from '../driver/data-api/requests.ts';
 import { busyList } from '../driver/data-api/sessions.ts';
 import { driverOver } from '../driver/data-api.ts';
 import type { Pool } from '../pool/pool.ts';
@@ -69,11 +70,13 @@ const leasedClass = (module: RdsDataModule): LeasedClientClass => {
         ...(random === undefined ? {} : { random }),
         onRetry: (retry) => this.leases.events.emit('retry', { operation: 'call', ...retry }),
       });
+      // Named, or whoever looks for a lease's session would have to wait for its end.
+      const unleased = new Requests(settings, 'lh-unleased:statement');
       this.#settings = settings;
       this.#lending = new RdsDataLending(parsed, {
         driver,
         send: (operation, input) =>
-          sender.send(makeCommand(module, operation, input), {
+          sender.send(makeCommand(module, operation, unleased.statement(input)), {
             abortSignal: new AbortController().signal,
           }) as Promise<Output<Operation>>,
         notFound: (id) => notFound(module, id),

@@ -113,6 +113,8 @@ describe('leases', () => {
     const other = await fleet.client({ max: 1 }, { leasePerStatement: false });
     const answers = await Promise.all([1, 2, 3].map(() => other.send(execute('SELECT 1'))));
     expect(answers).toHaveLength(3);
+    // They have no lease, and hide nobody's.
+    expect(fleet.world.server.calls.at(-1)?.sql).toBe('/*lh-unleased|statement*/SELECT 1');
     expect(other.leases.statistics()).toMatchObject({ opened: 0, gets: { direct: 0, waited: 0 } });
   });
 
