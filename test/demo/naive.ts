@@ -18,23 +18,23 @@ export class NaiveEnvironment implements Environment {
   }
 
   async invoke(): Promise<void> {
-    this.#client ??= await this.#connect();
-    await this.#engine.placeOrder(this.#client, this.#plan.process);
+    try {
+      this.#client ??= await this.#connect();
+      await this.#engine.placeOrder(this.#client, this.#plan.process);
+    } catch (error) {
+      // Not every engine connects before there is something to do.
+      if (this.#engine.isRefusal(error)) this.#counter.refuse();
+      throw error;
+    }
   }
 
   async close(): Promise<void> {
     if (this.#client !== undefined) await this.#engine.disconnect(this.#client);
   }
 
-  async #connect(): Promise<unknown> {
-    const onGone = (): void => {
+  #connect(): Promise<unknown> {
+    return this.#engine.connect(this.#plan.database, FUNCTION_TIMEOUT_MS, () => {
       this.#client = undefined;
-    };
-    try {
-      return await this.#engine.connect(this.#plan.database, FUNCTION_TIMEOUT_MS, onGone);
-    } catch (error) {
-      if (this.#engine.isRefusal(error)) this.#counter.refuse();
-      throw error;
-    }
+    });
   }
 }

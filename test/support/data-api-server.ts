@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { DataApiFault } from './data-api-fault.ts';
 import { DataApiSchedule, type PlannedFault } from './data-api-schedule.ts';
+import { DataApiShelf } from './data-api-shelf.ts';
 import { type DataApiLimits, DataApiTransactions } from './data-api-transactions.ts';
 import { DataApiUnit, type WireInput } from './data-api-unit.ts';
 
@@ -59,8 +60,12 @@ export interface DataApiServer extends AsyncDisposable {
   resume(forMs: number): void;
 }
 
-export const startDataApiServer = async (database: DataApiDatabase): Promise<DataApiServer> => {
-  const service = new Service(database);
+/** `isKeeping`: its connections stay for the next unit of work; else each is seen to end before the answer. */
+export const startDataApiServer = async (
+  database: DataApiDatabase,
+  isKeeping = false,
+): Promise<DataApiServer> => {
+  const service = new Service(database, new DataApiShelf(isKeeping));
   const server = createServer((request, response) => service.serve(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -83,6 +88,7 @@ class Service {
   limits = LIMITS;
   refusals = 0;
   readonly #database: DataApiDatabase;
+  readonly #shelf: DataApiShelf;
   readonly #secrets = new Map<string, SecretValue>();
   readonly #transactions = new DataApiTransactions(() => this.limits);
   readonly #serving = new Set<Promise<void>>();
@@ -97,8 +103,9 @@ class Service {
     RollbackTransaction: (input) => this.#transactions.end(input.transactionId, 'ROLLBACK'),
   };
 
-  constructor(database: DataApiDatabase) {
+  constructor(database: DataApiDatabase, shelf: DataApiShelf) {
     this.#database = database;
+    this.#shelf = shelf;
   }
 
   get openTransactions(): number {
@@ -126,6 +133,7 @@ class Service {
   async end(): Promise<void> {
     await Promise.all(this.#serving);
     await this.#transactions.endAll();
+    await this.#shelf.clear();
   }
 
   serve(request: IncomingMessage, response: ServerResponse): void {
@@ -174,7 +182,10 @@ class Service {
     const secret = this.#secrets.get(secretArn);
     if (!secret) throw new DataApiFault('InvalidSecretException', 'The secret is not valid.');
     try {
-      return await DataApiUnit.open({ ...this.#database, ...secret, ...(database ? { database } : {}) });
+      return await DataApiUnit.open(
+        { ...this.#database, ...secret, ...(database ? { database } : {}) },
+        this.#shelf,
+      );
     } catch (error) {
       if (error instanceof Error && error.message.includes('SQLState: 53300')) this.refusals += 1;
       throw error;

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import pg from 'pg';
 import { DataApiFault, databaseFault } from './data-api-fault.ts';
+import type { DataApiShelf } from './data-api-shelf.ts';
 import { numbered, type ResultOptions, typeName, type WireParameter, wireField } from './data-api-sql.ts';
 
 /** The body of a request. */
@@ -28,17 +29,22 @@ const AS_TEXT = { getTypeParser: () => (value: string) => value };
  */
 export class DataApiUnit {
   readonly #client: pg.Client;
+  readonly #shelf: DataApiShelf;
 
-  private constructor(client: pg.Client) {
+  private constructor(client: pg.Client, shelf: DataApiShelf) {
     this.#client = client;
+    this.#shelf = shelf;
   }
 
-  static async open(config: pg.ClientConfig): Promise<DataApiUnit> {
+  static async open(config: pg.ClientConfig, shelf: DataApiShelf): Promise<DataApiUnit> {
+    const kept = shelf.take(config);
+    if (kept !== undefined) return new DataApiUnit(kept, shelf);
     const client = new pg.Client({ ...config, application_name: 'rds-data', options: '-c TimeZone=UTC' });
     client.on('error', () => undefined);
+    shelf.watch(client);
     try {
       await client.connect();
-      return new DataApiUnit(client);
+      return new DataApiUnit(client, shelf);
     } catch (error) {
       await client.end().catch(() => undefined);
       throw databaseFault(error);
@@ -63,9 +69,9 @@ export class DataApiUnit {
     await once(socket.resume(), 'close');
   }
 
-  /** Resolves when the server has let go of the session: its slot is free. */
+  /** Resolves when its place is free. */
   async close(): Promise<void> {
-    await this.#client.end().catch(() => undefined);
+    await this.#shelf.put(this.#client);
   }
 
   async execute(input: WireInput): Promise<object> {

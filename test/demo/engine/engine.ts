@@ -1,7 +1,7 @@
 import type { Driver } from '../../../lib/driver/driver.ts';
 
 /** The databases that the demo can put a fleet in front of. */
-export const ENGINES = ['postgres', 'mariadb'] as const;
+export const ENGINES = ['postgres', 'mariadb', 'data-api'] as const;
 export type EngineName = (typeof ENGINES)[number];
 
 /** What the database has to allow, and what is wanted of it. */
