@@ -15,7 +15,15 @@ import { cancelStatement } from './cancel.ts';
 import { capacityStatement, readCapacityRow } from './capacity.ts';
 import { censusStatement, readCensus } from './census.ts';
 import type { RawClient, RawStream } from './client.ts';
-import { endStatement, lookStatement, readEnd, readLook, type SessionIdentity } from './session.ts';
+import {
+  endStatement,
+  IS_PRIMARY,
+  lookStatement,
+  readEnd,
+  readLook,
+  rowsOf,
+  type SessionIdentity,
+} from './session.ts';
 import type { SessionEnd } from './session-end.ts';
 import type { StatementQueue } from './statement-queue.ts';
 
@@ -97,7 +105,7 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
   }
 
   get isClean(): boolean {
-    return this.#parts.statements.isIdle && this.#cleanUp === undefined;
+    return this.#parts.statements.isIdle && this.#cleanUp === undefined && !this.#parts.end.wasReadOnly;
   }
 
   /** What stands between the session and its next borrower, as one message. */
@@ -140,15 +148,24 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
       return { isFit: false, wasInTransaction: true };
     const wasInTransaction = this.#isInTransaction;
     const text = this.#cleanUp;
-    if (text === undefined) return { isFit: this.isOpen, wasInTransaction };
-    // Before it is sent: whatever a borrower still sends behind it counts again.
-    statements.wasUsed = false;
     try {
-      await askWithin(this.#parts, { text }, deadline.remainingMs);
-      return { isFit: this.isOpen && !this.#isInTransaction, wasInTransaction };
+      // Before it is sent: whatever a borrower still sends behind it counts again.
+      statements.wasUsed = false;
+      if (text !== undefined) await askWithin(this.#parts, { text }, deadline.remainingMs);
+      const mayWrite = await this.#mayWriteAgain(deadline.remainingMs);
+      return { isFit: mayWrite && this.isOpen && !this.#isInTransaction, wasInTransaction };
     } catch {
       return { isFit: false, wasInTransaction };
     }
+  }
+
+  /** Whether a write was refused by the server, or only by a transaction that its borrower had made for reading. */
+  async #mayWriteAgain(timeoutMs: number): Promise<boolean> {
+    const { end } = this.#parts;
+    if (!end.wasReadOnly) return true;
+    const answer = await askWithin(this.#parts, IS_PRIMARY, timeoutMs);
+    end.wasReadOnly = rowsOf<{ readonly is_primary: string }>(answer)[0]?.is_primary !== 'true';
+    return !end.wasReadOnly;
   }
 
   /** A stream of the user's own may be unable to do this; then the process stays. */

@@ -10,6 +10,9 @@ import { isFatal, isServerError } from './failure.ts';
  */
 const REST_OF_END_MS = 1_000;
 
+/** The server's word to a write where only reading is allowed: after a failover, or in a transaction that says so itself. */
+const READ_ONLY = '25006';
+
 /** How a session ends, and whether the server itself was seen to end it: its fatal message or its FIN. */
 export class SessionEnd {
   readonly #clock: Clock;
@@ -22,6 +25,8 @@ export class SessionEnd {
   #isOver = false;
   #sawFin = false;
   #fatal: Error | undefined;
+  /** A statement was refused as a write: this may be a primary no more. */
+  wasReadOnly = false;
   #lastError: Error | undefined;
   #end: ConnectionEnd | undefined;
   #patience: Timer | undefined;
@@ -118,6 +123,7 @@ export class SessionEnd {
 
   #onServerError(message: unknown): void {
     if (!isServerError(message)) return;
+    if (message.code === READ_ONLY) this.wasReadOnly = true;
     if (this.#isLoggedIn && !isFatal(message)) return;
     this.#fatal = withoutSecrets(message);
     this.#begin();

@@ -37,6 +37,13 @@ interface IdentityRow {
   readonly statement: string | null;
 }
 
+/** Whether the server takes writes; a session that was made for reading only is none for the next borrower either. */
+export const IS_PRIMARY = {
+  text: `SELECT (NOT pg_catalog.pg_is_in_recovery()
+      AND NOT pg_catalog.current_setting('default_transaction_read_only')::boolean)::text AS is_primary`,
+  types: rawText,
+};
+
 export const rowsOf = <Row>(result: unknown): readonly Row[] => (result as { rows: Row[] }).rows;
 
 export const base36 = (decimal: string | null | undefined): string => {
