@@ -28,7 +28,17 @@ test.concurrent(
   () =>
     withRedis(async (redis) => {
       await using fleet = await Fleet.start({ capacity: 4, redisUrl: redis.url, options: LONG_IDLE });
+      // One always has a statement that runs for a while; the others may be between two uses just then.
+      const busy = fleet.pool({ max: 1 });
+      let isOver = false;
+      const work = async (): Promise<void> => {
+        while (!isOver)
+          await busy.use((client) => client.query('SELECT pg_sleep(0.3)')).catch(() => undefined);
+      };
+      const done = work();
       const backMs = await under(fleet, () => flushAll(redis));
+      isOver = true;
+      await done;
 
       expect(fleet.heard('leaseForgotten')).toContainEqual({ isKnownAgain: true });
       expect(fleet.heard('waiting')).toContainEqual(expect.objectContaining({ because: 'LEARNING' }));
