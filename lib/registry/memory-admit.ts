@@ -107,12 +107,13 @@ const victimFor = (book: LeaseBook, group: Group): Held | undefined => {
   return undefined;
 };
 
-/** A newcomer's lease for the census, where no holder makes it. */
+/** A newcomer's lease for the census, where no holder makes it; within its group's maximum like every lease. */
 const takeCensus = (book: LeaseBook, caller: Caller): GrantReply | undefined => {
   const { control, now, held, settings } = book;
+  const isFull = caller.group.taken >= caller.group.share.max;
   // One provisional lease at a time.
   const isOut = book.remainingMs(control.censusLease) > 0;
-  const isWanted = caller.request.wait && book.count < book.cap && !isOut;
+  const isWanted = caller.request.wait && !isFull && book.count < book.cap && !isOut;
   if (!isWanted || !control.mayNewcomerTakeCensus(now, held.size, settings.protectMs)) return undefined;
   const census = control.takeCensus(now, caller.request.leaseId);
   if (census === undefined) return undefined;

@@ -54,9 +54,9 @@ end
 if ahead > 0 then return nil end
 return isWithin and admit.may_probe() and 'probe' or nil
 end
-function admit.census_for(id, wait)
+function admit.census_for(id, own, wait)
 local isTurn = state.held == 0 or state.now >= state.quietUntil + math.floor(state.protectMs / 2)
-if not wait or not isTurn or state.count() >= state.capped() or control.is_census_out() then return {} end
+if not wait or not isTurn or own.taken >= own.max or state.count() >= state.capped() or control.is_census_out() then return {} end
 return control.take_census(id)
 end
 function admit.judge(id, group, order, ticket, wait, waitMs)
@@ -64,7 +64,7 @@ local older = groups.older_in(group, order)
 local it = { ahead = admit.claims_ahead(group, older, order), census = {} }
 it.because, it.forMs = control.ban()
 if it.because then
-it.census = admit.census_for(id, wait)
+it.census = admit.census_for(id, group, wait)
 it.how = it.census[1] and 'census' or nil
 return it
 end
@@ -976,7 +976,7 @@ return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, 
 return { 'done' }`,
   },
   grant: {
-    sha1: '7eb31ecc232ba7ce402f0bec3bff7defece2f98b',
+    sha1: '15b9988ce95f4aa363e24fcdc9e09d441a5cf0ac',
     uses: ['keys', 'clock', 'grant-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local waits, again, asked = wait == '1', ARGV[2] == '1', tonumber(ARGV[3] or 0)
 local waitMs, listens = tonumber(waitText), listensText == '1' and 1 or 0

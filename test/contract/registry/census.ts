@@ -191,6 +191,18 @@ export const describeCensus = ({ scene, unknownScene }: Scenes): void => {
       expect(await it.ask('b', { wait: true })).toMatchObject({ kind: 'granted', census: { token: 2 } });
     });
 
+    test('L10 a newcomer makes it only where its group stays within its maximum', async () => {
+      const it = unknownScene();
+      await it.again('a');
+      it.advance(QUIET_MS + 5_000);
+      const share = { min: 0, max: 1, priority: 0 };
+      expect(await it.ask('b', { wait: true, share })).toMatchObject({ kind: 'queued', because: 'LEARNING' });
+      expect(await it.ask('c', { wait: true, group: 'reports' })).toMatchObject({
+        kind: 'granted',
+        census: { token: 1 },
+      });
+    });
+
     test('L13 a newcomer makes it only below the capacity', async () => {
       const it = unknownScene({ capacity: 1, headroom: 0 });
       await it.again('a');

@@ -64,10 +64,10 @@ function admit.decide(own, older, ahead, ticket)
   return isWithin and admit.may_probe() and 'probe' or nil
 end
 
--- A newcomer makes the census only where no holder does, one at a time.
-function admit.census_for(id, wait)
+-- A newcomer makes the census only where no holder does, one at a time, within its group's maximum.
+function admit.census_for(id, own, wait)
   local isTurn = state.held == 0 or state.now >= state.quietUntil + math.floor(state.protectMs / 2)
-  if not wait or not isTurn or state.count() >= state.capped() or control.is_census_out() then return {} end
+  if not wait or not isTurn or own.taken >= own.max or state.count() >= state.capped() or control.is_census_out() then return {} end
   return control.take_census(id)
 end
 
@@ -77,7 +77,7 @@ function admit.judge(id, group, order, ticket, wait, waitMs)
   local it = { ahead = admit.claims_ahead(group, older, order), census = {} }
   it.because, it.forMs = control.ban()
   if it.because then
-    it.census = admit.census_for(id, wait)
+    it.census = admit.census_for(id, group, wait)
     it.how = it.census[1] and 'census' or nil
     return it
   end
