@@ -187,15 +187,16 @@ if state.learnUntil == 0 or state.farewells >= 1000 or control.has_left(id) then
 call('HSET', STATE, ' farewells', (call('HGET', STATE, ' farewells') or ' ') .. id .. ' ')
 state.farewells = state.farewells + 1
 end
-function control.pause(forMs)
-state.control, state.pausedUntil = 1, forMs > 0 and state.now + forMs or 0
+function control.pause(forMs, atMost)
+state.control, state.pausedUntil = 1, forMs > 0 and (state.now + forMs) * (atMost and -1 or 1) or 0
 end
 function control.paused_for()
-return state.control == 1 and state.pausedUntil > 0 and math.max(0, state.pausedUntil - state.now) or 0
+if state.control ~= 1 or state.pausedUntil == 0 then return 0 end
+return math.max(0, math.abs(state.pausedUntil) - state.now)
 end
 function control.end_by_time()
 if state.learnUntil > 0 and state.now >= state.learnUntil then control.end_learning() end
-if state.control == 1 and state.pausedUntil > 0 and state.now >= state.pausedUntil then state.control = 0 end
+if state.control == 1 and state.pausedUntil ~= 0 and control.paused_for() == 0 then state.control = 0 end
 if state.trials == 0 then return end
 local _, trying = control.lists()
 for _, trial in ipairs(trying) do
@@ -207,7 +208,7 @@ local because, forMs
 if state.learnUntil > 0 then
 because, forMs = 'LEARNING', state.quietUntil - state.now
 elseif state.control == 1 then
-because, forMs = 'PAUSED', control.paused_for()
+because, forMs = 'PAUSED', state.pausedUntil > 0 and control.paused_for() or 0
 elseif state.control == 2 then
 because, forMs = 'DRAINING', 0
 elseif state.openings > 0 and (state.now < state.openUntil or state.trials >= 2) then
@@ -491,6 +492,10 @@ state.due = math.min(state.due, ends + state.idleMs)
 end
 function leases.next_fence()
 return math.max(state.fence + 1, (state.now - 1767225600000) * 1024)
+end
+function leases.reconnected_ago()
+if state.staleBelow == 0 then return {} end
+return { math.max(0, state.now - 1767225600000 - math.floor(state.staleBelow / 1024)) }
 end
 function leases.put(id, itsFence, holder, group, probe, session, ends)
 local it = { id = id, fence = itsFence, turn = 0, grantedAt = state.now, probe = probe, flag = 0, loss = 0,
@@ -908,7 +913,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: '3ab20bef11bad9297433929bd0c6df8e59c4c07a',
+    sha1: 'd5279313675d7f3f7bf4acaca23bf5f6d632f6fd',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -938,7 +943,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: '4553a501f3768b86e2ba8ed15ee61e1ce734d987',
+    sha1: '066b614d650592f7ce5ea9e25326d9f627cb2f22',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 local isLast = tonumber(ARGV[2]) > 0 and tonumber(ARGV[2]) == state.censusToken
@@ -958,7 +963,7 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: '486f17f1298e64f81548b2f2cc3b39501cfad842',
+    sha1: '59f395e1e29aaf997496bf396bb324dbbbd78acd',
     uses: ['keys', 'clock', 'load', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
@@ -976,7 +981,7 @@ return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, 
 return { 'done' }`,
   },
   grant: {
-    sha1: '15b9988ce95f4aa363e24fcdc9e09d441a5cf0ac',
+    sha1: '9b8a58fe22fbc5bfb64d423b7e607c0eb97612f6',
     uses: ['keys', 'clock', 'grant-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local waits, again, asked = wait == '1', ARGV[2] == '1', tonumber(ARGV[3] or 0)
 local waitMs, listens = tonumber(waitText), listensText == '1' and 1 or 0
@@ -1035,7 +1040,7 @@ return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or 
 leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: '3fd99880935362acfa265a3f323b00ac2310a2a5',
+    sha1: '14ce658d3cf18bb928cecbcea30559c9719d4989',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -1053,15 +1058,15 @@ list(8796093022208)
 for i, it in ipairs(groups.all()) do shares[i] = { it.name, it.min, it.max, it.priority, it.taken, it.waiting } end
 local protected = call('ZCOUNT', TIMES, '(' .. whole(state.now), 8796093022207)
 return state.done({ 'state', state.spec, state.held, protected, state.revoking, state.waiting + state.claims, state.flagged, math.max(0, state.learnUntil - state.now), state.claims,
-state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
+state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.paused_for(), leases.reconnected_ago(), control.phase(), shares, entries })`,
   },
   operate: {
-    sha1: 'bd98c1df79075c2d93b0f982612e5f2045bae598',
+    sha1: '82061050769d932d1c098f346573cbdf040f2f0a',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
 function handlers.pause()
-control.pause(tonumber(ARGV[2]))
+control.pause(tonumber(ARGV[2]), ARGV[3] == '1')
 end
 function handlers.resume()
 state.control = 0
@@ -1102,7 +1107,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: '1640794a6da652a3ccf1c5d83a260eb5175b16b6',
+    sha1: '15dbfff95e0377ebf56e88aea2273c1028133971',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -1127,7 +1132,7 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   primary: {
-    sha1: '4822fe510aa0af69c1d3ce699fe83c8154382e0a',
+    sha1: '89e60b9847875064ff6dc25a9896852133c2d19e',
     uses: ['keys', 'clock', 'identify', 'compare', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'known' } end
 if primary.before ~= last.history and state.now < state.epoch + 60000 then return state.done({ 'done', 'known' }) end
@@ -1143,7 +1148,7 @@ state.learn()
 return state.done({ 'done', 'learning' })`,
   },
   release: {
-    sha1: '444f57914c1e8be66cc7200d2e54bda70bbedf74',
+    sha1: 'c53fe1553daa5178c09a33ff05e76988c1d227c5',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = words[1], { 'done' }
 local function may_release(it, itsFence)
@@ -1172,7 +1177,7 @@ for i = 2, #words, 3 do reply[#reply + 1] = release(words[i], tonumber(words[i +
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: '23b2afc182368a2410c8fa8808cd80f8fd0d6db1',
+    sha1: 'f09af291266766fb4a52db69c17f46e2371addd0',
     uses: ['keys', 'clock', 'renew-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 11
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
@@ -1220,7 +1225,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: 'b6297f5f63eafc4213b6ec13091402afa52044b5',
+    sha1: '9895390f983454e51b2c904fb601a5a883a88626',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1245,7 +1250,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: 'cb5e7410e42f51578baccafb6ba6e07996a53e19',
+    sha1: '7fd0cba3f776540de71c81c1e13ca08b93b815a2',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)
