@@ -1,5 +1,6 @@
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
+import type { Tracer } from '@aws-lambda-powertools/tracer';
 import { captureLambdaHandler } from '@aws-lambda-powertools/tracer/middleware';
 import middy from '@middy/core';
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
@@ -9,14 +10,14 @@ import { closeOnShutdown } from '../lib/lambda/shutdown.ts';
 import { type Answer, answer, problemAnswers } from './answers.ts';
 import { findOrder, placeOrder } from './order.ts';
 import { readOrderId, readOrderRequest } from './order-request.ts';
-import { traced } from './traced.ts';
+import { traced, tracerOf } from './traced.ts';
 import { type Wiring, wiring } from './wiring.ts';
 
 /** What this function measures of its own business, with units. */
 export const ORDER_METRICS = { OrdersPlaced: 'Count' } as const;
 
 type Database = LeaseHandle<pg.Client>;
-type Instruments = Pick<Wiring, 'logger' | 'metrics' | 'tracer'>;
+type Instruments = Pick<Wiring, 'logger' | 'metrics'> & { readonly tracer: Tracer };
 
 /**
  * POST /orders and GET /orders/{id}, as API Gateway's HTTP API sends them.
@@ -24,7 +25,7 @@ type Instruments = Pick<Wiring, 'logger' | 'metrics' | 'tracer'>;
  * What comes first wraps the rest: the trace has everything in it, the metrics are written after the pool has added its own,
  * and connections are given back before an error becomes an answer. No body gets into log, metric or trace.
  */
-export const ordersHandler = ({ pool, logger, metrics, tracer }: Wiring) =>
+export const ordersHandler = ({ env, pool, logger, metrics }: Wiring, tracer: Tracer = tracerOf(env)) =>
   middy<APIGatewayProxyEventV2, Answer>()
     .use(captureLambdaHandler(tracer, { captureResponse: false }))
     .use(injectLambdaContext(logger, { logEvent: false, resetKeys: true }))
@@ -59,11 +60,7 @@ const postOrder = async (
   return answer(201, placed.order, { Location: `/orders/${id}` });
 };
 
-const getOrder = async (
-  db: Database,
-  event: APIGatewayProxyEventV2,
-  tracer: Wiring['tracer'],
-): Promise<Answer> => {
+const getOrder = async (db: Database, event: APIGatewayProxyEventV2, tracer: Tracer): Promise<Answer> => {
   const wanted = readOrderId(event);
   if ('problem' in wanted) return answer(400, { message: wanted.problem });
   const id = wanted.value;

@@ -1,6 +1,5 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics } from '@aws-lambda-powertools/metrics';
-import { Tracer } from '@aws-lambda-powertools/tracer';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import type { Environment } from '../lib/core/environment.ts';
@@ -22,8 +21,6 @@ export interface Wiring {
   readonly pool: Pool<pg.Client>;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** Does nothing outside Lambda, by itself. */
-  readonly tracer: Tracer;
   /** For tests and other processes that end in good order. */
   close(): Promise<void>;
 }
@@ -34,8 +31,6 @@ export const wire = (env: Environment): Wiring => {
   const serviceName = env['POWERTOOLS_SERVICE_NAME'] ?? 'leasehold';
   const logger = new Logger({ serviceName });
   const metrics = new Metrics({ serviceName, namespace: env['POWERTOOLS_METRICS_NAMESPACE'] ?? 'leasehold' });
-  // Nothing on a request's way goes over HTTP, and init does: there is no segment yet.
-  const tracer = new Tracer({ serviceName, captureHTTPsRequests: false });
   const { databaseUrl, controlUrl } = settings;
   const driver = postgresDriver(pg, { connectionString: databaseUrl });
   const control =
@@ -48,7 +43,7 @@ export const wire = (env: Environment): Wiring => {
     await pool.close();
     disconnect();
   };
-  return { env, registry, driver, control, pool, logger, metrics, tracer, close };
+  return { env, registry, driver, control, pool, logger, metrics, close };
 };
 
 let wired: Wiring | undefined;
