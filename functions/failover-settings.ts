@@ -13,7 +13,7 @@ export interface FailoverSettings {
 const PREFIX = 'FAILOVER_';
 const VARIABLES = ['FAILOVER_SOURCES', 'FAILOVER_PAUSE_MS'];
 
-/** Aurora: "typically less than 35 seconds"; RDS Multi-AZ: one to two minutes. */
+/** AWS names "typically less than 35 seconds" for a Multi-AZ DB cluster, and one to two minutes for a Multi-AZ instance. */
 const PAUSE_MS = 90_000;
 const PAUSE = wholeNumber(5_000, 600_000, 'ms');
 const SOURCES_MAX = 20;
