@@ -179,6 +179,54 @@ describe('the orders API', () => {
     expect((await post(JSON.stringify(ORDER))).statusCode).toBe(201);
   });
 
+  const deep = '['.repeat(100_000);
+  it.each([
+    ['a list', '[]', 400],
+    ['a number', '1e400', 400],
+    ['an endless list', deep, 400],
+    ['a deep list', `${deep}${']'.repeat(100_000)}`, 400],
+    ['5 MB of a name', JSON.stringify({ ...ORDER, customer: 'x'.repeat(5_000_000) }), 400],
+    ['100,000 items', JSON.stringify({ ...ORDER, items: Array(100_000).fill(ORDER.items[0]) }), 400],
+    [
+      'a quantity beyond an integer',
+      JSON.stringify({ ...ORDER, items: [{ sku: 'tea', quantity: 2 ** 53 }] }),
+      400,
+    ],
+    ['a prototype', '{"__proto__":{"customer":"Ada","items":[{"sku":"tea","quantity":1}]}}', 400],
+    [
+      'a length instead of a list',
+      '{"customer":"Ada","items":{"length":1,"0":{"sku":"tea","quantity":1}}}',
+      400,
+    ],
+    ['SQL', JSON.stringify({ customer: "'); DROP TABLE orders; --", items: ORDER.items }), 201],
+    ['more than was asked for', JSON.stringify({ ...ORDER, id: '1', createdAt: 'yesterday' }), 201],
+  ])('an attacker who sends %s gets an answer, and breaks nothing', async (_name, body, statusCode) => {
+    expect(await post(body)).toMatchObject({ statusCode });
+    expect((await post(JSON.stringify(ORDER))).statusCode).toBe(201);
+  });
+
+  it.each([
+    ['', 400],
+    ['0', 400],
+    ['-1', 400],
+    ['9223372036854775808', 400],
+    ['１', 400],
+    ['1\u0000', 400],
+    ['999999999999999999', 404],
+  ])('an order of id %j is answered %i', async (id, statusCode) => {
+    expect((await get(id)).statusCode).toBe(statusCode);
+  });
+
+  it('answers what is no request of an HTTP API', async () => {
+    for (const event of [
+      {},
+      null,
+      { routeKey: 'POST /orders' },
+      { ...httpEvent('POST /orders'), body: null },
+    ])
+      expect((await orders(event as never, lambdaContext())).statusCode).toBeGreaterThanOrEqual(400);
+  });
+
   it('answers 400 with what is wrong with body and key together', async () => {
     const { statusCode, body } = await postWithKey({ ...ORDER, items: [] }, 'ключ');
     expect(statusCode).toBe(400);
