@@ -14,7 +14,7 @@ let users = 0;
 
 beforeAll(async () => {
   server = await startMariadb({ own: true });
-});
+}, 60_000);
 afterAll(() => server.stop());
 
 interface World {

@@ -15,7 +15,7 @@ let roles = 0;
 
 beforeAll(async () => {
   server = await startPostgres();
-});
+}, 60_000);
 afterAll(() => server.stop());
 
 interface World {
