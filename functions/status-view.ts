@@ -29,7 +29,7 @@ export interface FleetView extends ViewHead {
   readonly learningMs: number;
   readonly control: Control;
   readonly breaker: ResourceReport['breaker'];
-  /** Of the last operation that somebody gave one to. */
+  /** Raised by whatever an operator changes, shares apart. */
   readonly version: number;
   readonly groups: readonly GroupView[];
   readonly holders: HoldersView;
