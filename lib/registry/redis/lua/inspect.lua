@@ -2,7 +2,8 @@
 -- uses: keys clock load state control groups tickets leases enter
 -- ARGV: how many entries to list, or ids of those to list
 -- Reply: unknown | state, settings, held, protected, revoking, waiters, flagged, learning ms, claims, debt, foreign, epoch,
---        version, control, ms left of a pause, { ms since the last reconnect } or {}, breaker, { name, min, max, priority, taken, waiting } ..., { id, fence, state, holder, group, session, probe } ...,
+--        version, control, ms left of a pause, { ms since the last reconnect } or {}, breaker,
+--        { name, min, max, priority, taken, waiting } ..., { id, fence, state, holder, group, session, probe } ...,
 --        { ms since a sweeper began, is it running, { ms since one was at the database } }: empty for never
 if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), PAGE), {}, {}
