@@ -103,7 +103,7 @@ describe('what happens', () => {
     await using it = await withLeases(1);
     await it.scene.fail(3);
     await it.visit();
-    await it.until('#verdict-title', 'Breaker open: the database refuses connects');
+    await it.until('#verdict-title', 'Breaker open: connects to the database fail');
     expect(await it.text('#value-breaker')).toMatch(/Open/);
     expect(await it.texts('#verdict-others li')).toEqual(['No sweeper has ever run']);
   });
