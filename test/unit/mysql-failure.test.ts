@@ -1,14 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import type { OpenFailure } from '../../lib/driver/driver.ts';
-import {
-  connectError,
-  isServerError,
-  isUnreachable,
-  localFailure,
-  serverFailure,
-} from '../../lib/driver/mysql/failure.ts';
+import { connectError, isServerError, localFailure, serverFailure } from '../../lib/driver/mysql/failure.ts';
 import { hasLabel, takeLabel } from '../../lib/driver/mysql/label.ts';
 import { ServerStatus } from '../../lib/driver/mysql/status.ts';
+import { isUnreachable } from '../../lib/driver/network.ts';
 
 const nodeError = (code: string, more: object = {}): Error =>
   Object.assign(new Error(code), { code, ...more });
