@@ -46,6 +46,7 @@ export const COMBINATIONS: Readonly<Record<string, Combination>> = {
       database: 'database-own',
       databaseUrl: 'postgres://app@database.example.com/orders',
       databaseSecretArn: 'arn:aws:secretsmanager:us-east-1:123456789012:secret:orders',
+      failoverEvents: 'false',
       alarms: 'none',
       dashboard: 'none',
     },

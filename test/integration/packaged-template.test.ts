@@ -6,6 +6,7 @@ import { bundlesOf, checkLoading, checkSizes } from '../../.ci/bundles.ts';
 import { COMBINATIONS, checkTemplate } from '../../.ci/check-template.ts';
 import { type Combination, packageService } from '../../.ci/package-service.ts';
 import { elementsOf, type Template } from '../../.ci/template.ts';
+import { FAILOVER_EVENTS } from '../../functions/database-event.ts';
 
 const PACKAGE_MS = 120_000;
 
@@ -114,6 +115,25 @@ test('one sweeper at a time, no retries, and what fails is kept', () => {
     DestinationConfig: { OnFailure: { Destination: { 'Fn::GetAtt': ['Failures', 'Arn'] } } },
   });
   expect(propertiesOf('Failures')).toMatchObject({ SqsManagedSseEnabled: true });
+});
+
+test('the failover function hears of the events that it knows, and of no others', () => {
+  const patterns = Object.values(template.Resources)
+    .filter(
+      ({ Type, Properties = {} }) => Type === 'AWS::Events::Rule' && Properties['EventPattern'] !== undefined,
+    )
+    .map(({ Properties = {} }) => Properties['EventPattern']);
+  expect(patterns).toEqual([
+    {
+      source: ['aws.rds'],
+      'detail-type': Object.keys(FAILOVER_EVENTS),
+      detail: {
+        EventID: Object.values(FAILOVER_EVENTS)
+          .flatMap((events) => Object.keys(events))
+          .toSorted(),
+      },
+    },
+  ]);
 });
 
 test('every route of the API asks who calls', () => {
