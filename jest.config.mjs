@@ -30,5 +30,6 @@ export default {
     project('differential', withServers),
     project('integration', withServers),
     project('chaos', withServers),
+    project('browser', withServers),
   ],
 };

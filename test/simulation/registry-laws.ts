@@ -84,7 +84,7 @@ export class RegistryLaws {
 
   #operate(operation: Operation, reply: OperateReply): void {
     const ledger = this.#ledger;
-    if (reply !== 'done' || operation.kind === 'observe') return;
+    if (reply !== 'done' || operation.kind === 'observe' || operation.kind === 'retire') return;
     if (operation.kind === 'share') {
       ledger.share(operation.group, operation.share);
       return;
