@@ -10,10 +10,10 @@ import type { Finding, Template } from './template.ts';
  * the reason is a good one, write the new size here.
  */
 const BUDGET_KB: Readonly<Record<string, number>> = {
-  orders: 350,
-  sweeper: 350,
-  failover: 350,
-  status: 350,
+  orders: 790,
+  sweeper: 720,
+  failover: 690,
+  status: 690,
   firstStep: 390,
 };
 

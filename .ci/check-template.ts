@@ -11,6 +11,7 @@ import { bundlesOf, checkLoading, checkSizes } from './bundles.ts';
 import { emittedMetrics } from './emitted-metrics.ts';
 import { type Combination, packageService } from './package-service.ts';
 import type { Finding, Template } from './template.ts';
+import { checkEnvironments } from './template-environment.ts';
 import { checkIam } from './template-iam.ts';
 import { checkMetrics, metricsOfAws } from './template-metrics.ts';
 import { checkReferences } from './template-references.ts';
@@ -46,6 +47,7 @@ export const COMBINATIONS: Readonly<Record<string, Combination>> = {
       database: 'database-own',
       databaseUrl: 'postgres://app@database.example.com/orders',
       databaseSecretArn: 'arn:aws:secretsmanager:us-east-1:123456789012:secret:orders',
+      failoverEvents: 'false',
       alarms: 'none',
       dashboard: 'none',
     },
@@ -84,6 +86,7 @@ export const checkTemplate = async (template: Template): Promise<Finding[]> => {
     ...checkReferences(template, schemas.hasAttribute),
     ...(await checkIam(template)),
     ...checkMetrics(template, emittedMetrics(), metricsOfAws(database)),
+    ...checkEnvironments(template),
   ];
 };
 

@@ -6,6 +6,7 @@ import { bundlesOf, checkLoading, checkSizes } from '../../.ci/bundles.ts';
 import { COMBINATIONS, checkTemplate } from '../../.ci/check-template.ts';
 import { type Combination, packageService } from '../../.ci/package-service.ts';
 import { elementsOf, type Template } from '../../.ci/template.ts';
+import { FAILOVER_EVENTS } from '../../functions/database-event.ts';
 
 const PACKAGE_MS = 120_000;
 
@@ -53,6 +54,8 @@ describe('the packaged template', () => {
     ],
     ['an IAM action', 'elasticache:Connect', 'elasticache:Conect', 'no such action elasticache:Conect'],
     ['an IAM service', 'rds-data:Execute', 'rdsdata:Execute', 'no such action rdsdata:ExecuteStatement'],
+    ['a variable', '"LEASEHOLD_IDLE_MS"', '"LEASEHOLD_IDEL_MS"', 'LEASEHOLD_IDEL_MS: no such variable'],
+    ['the value of a variable', '"REDIS_MODE":"cluster"', '"REDIS_MODE":"clustered"', 'REDIS_MODE'],
     ["an alarm's metric", '"FleetBreakerOpen"', '"FleetBreakerOpened"', 'nobody writes the metric leasehold'],
     ["an alarm's namespace", '"AWS/SQS"', '"AWS/Sqs"', 'nobody writes the metric AWS/Sqs'],
     [
@@ -114,6 +117,25 @@ test('one sweeper at a time, no retries, and what fails is kept', () => {
     DestinationConfig: { OnFailure: { Destination: { 'Fn::GetAtt': ['Failures', 'Arn'] } } },
   });
   expect(propertiesOf('Failures')).toMatchObject({ SqsManagedSseEnabled: true });
+});
+
+test('the failover function hears of the events that it knows, and of no others', () => {
+  const patterns = Object.values(template.Resources)
+    .filter(
+      ({ Type, Properties = {} }) => Type === 'AWS::Events::Rule' && Properties['EventPattern'] !== undefined,
+    )
+    .map(({ Properties = {} }) => Properties['EventPattern']);
+  expect(patterns).toEqual([
+    {
+      source: ['aws.rds'],
+      'detail-type': Object.keys(FAILOVER_EVENTS),
+      detail: {
+        EventID: Object.values(FAILOVER_EVENTS)
+          .flatMap((events) => Object.keys(events))
+          .toSorted(),
+      },
+    },
+  ]);
 });
 
 test('every route of the API asks who calls', () => {
