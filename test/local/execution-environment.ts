@@ -97,7 +97,7 @@ export class ExecutionEnvironment {
     this.#init = init;
     this.#api ??= await RuntimeApi.start({
       onWaiting: () => this.#onWaiting(),
-      onOutcome: (requestId, outcome) => this.#settle(requestId, outcome),
+      onOutcome: (requestId, outcome) => this.#onOutcome(requestId, outcome),
       onInitError: (error) => this.#init?.resolve(error),
     });
     const process = this.#spawn(this.#api.address);
@@ -236,6 +236,12 @@ export class ExecutionEnvironment {
     if (this.#state !== 'ready') return;
     if (this.#running.size === 0 && this.#plan.maxConcurrency === 1) this.#freeze();
     this.#plan.onChange();
+  }
+
+  /** Of several at once each leaves room for another. One alone is over only when its runtime asks for the next event. */
+  #onOutcome(requestId: string, outcome: Outcome): void {
+    this.#settle(requestId, outcome);
+    if (this.#plan.maxConcurrency > 1) this.#plan.onChange();
   }
 
   #freeze(): void {

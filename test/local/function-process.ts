@@ -1,7 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import type { Keeper } from './keeper.ts';
+
+/** Node 24, as on Lambda: the project brings it, whatever this process runs on. */
+const NODE = fileURLToPath(new URL('../../node_modules/.bin/node', import.meta.url));
 
 export interface ProcessPlan {
   /** The program of the runtime: AWS's runtime interface client. */
@@ -20,13 +24,13 @@ export class FunctionProcess {
   #isOver = false;
 
   constructor({ program, folder, env, onLine, onExit }: ProcessPlan, keeper: Keeper) {
-    const child = spawn(process.execPath, [program], {
+    const child = spawn(NODE, [program], {
       cwd: folder,
       env,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    if (child.pid === undefined) throw new Error(`${process.execPath} could not be started.`);
+    if (child.pid === undefined) throw new Error(`${NODE} could not be started.`);
     const { pid } = child;
     this.#child = child;
     this.pid = pid;

@@ -11,7 +11,7 @@ import type { Listen } from './local-event.ts';
 import { LocalLambda } from './local-lambda.ts';
 import { OrdersDatabase } from './orders-database.ts';
 import type { Outcome } from './outcome.ts';
-import { type PackagedService, readPackagedService } from './packaged-service.ts';
+import { type PackagedService, readPackagedService, unpackService } from './packaged-service.ts';
 import { packageService } from './packaging.ts';
 import { Schedule } from './schedule.ts';
 
@@ -21,10 +21,11 @@ export interface Program {
   readonly runtime: string;
 }
 
-/** Packages the service and builds the runtime where that was not done; `folder` gets the package. */
+/** Packages the service into `folder`, and builds the runtime where that was not done. */
 export const makeProgram = async (folder: string): Promise<Program> => {
   const runtime = await runtimeClient();
   await packageService(folder);
+  await unpackService(folder);
   return { service: await readPackagedService(folder), runtime };
 };
 
@@ -113,6 +114,8 @@ const variables = ({ redisUrl, capacity }: ServicePlan, { role }: OrdersDatabase
   LEASEHOLD_NAMESPACE: namespace,
   LEASEHOLD_RESOURCE: 'orders',
   LEASEHOLD_CAPACITY: String(capacity),
+  // There is no such file but on Lambda.
+  NODE_EXTRA_CA_CERTS: '',
 });
 
 /** The deploy's first step, which nothing works without. */

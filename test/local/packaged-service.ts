@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { unzipSync } from 'fflate';
 
@@ -46,7 +46,26 @@ const TIMEOUT_S = 3;
 const MEMORY_MB = 128;
 const RETRIES = 2;
 
-/** Reads what `osls package` has written, and unpacks the functions' zips beside it. */
+const UNPACKED = 'unpacked';
+
+/** Unpacks the functions' zips, each into a folder of its own beside them. */
+export const unpackService = async (folder: string): Promise<void> => {
+  const zips = (await readdir(folder)).filter((name) => name.endsWith('.zip'));
+  await Promise.all(
+    zips.map((zip) => unpack(join(folder, zip), join(folder, UNPACKED, basename(zip, '.zip')))),
+  );
+};
+
+const unpack = async (zip: string, folder: string): Promise<void> => {
+  const files = unzipSync(new Uint8Array(await readFile(zip)));
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(folder, name);
+    await mkdir(dirname(path), { recursive: true });
+    if (!name.endsWith('/')) await writeFile(path, content);
+  }
+};
+
+/** Reads what `osls package` has written into a folder; `unpackService` must have been there. */
 export const readPackagedService = async (folder: string): Promise<PackagedService> => {
   const template = JSON.parse(await readFile(join(folder, TEMPLATE), 'utf8')) as { Resources: Json };
   const resources = Object.entries(template.Resources).map(([id, resource]): Resource => {
@@ -54,7 +73,7 @@ export const readPackagedService = async (folder: string): Promise<PackagedServi
     return { id, type: Type, properties: Properties };
   });
   const functions = ofType(resources, 'AWS::Lambda::Function');
-  const found = await Promise.all(functions.map((each) => readFunction(folder, each, resources)));
+  const found = functions.map((each) => readFunction(folder, each, resources));
   const keys = new Map(functions.map(({ id }, at) => [id, found[at]?.key ?? '']));
   return { functions: found, routes: readRoutes(resources, keys) };
 };
@@ -62,11 +81,11 @@ export const readPackagedService = async (folder: string): Promise<PackagedServi
 const ofType = (resources: readonly Resource[], type: string): Resource[] =>
   resources.filter((resource) => resource.type === type);
 
-const readFunction = async (
+const readFunction = (
   folder: string,
   { id, properties }: Resource,
   resources: readonly Resource[],
-): Promise<PackagedFunction> => {
+): PackagedFunction => {
   const { Code, Handler, Runtime, FunctionName, Timeout, MemorySize, Environment } = properties;
   const zip = basename(text(Object(Code).S3Key, `${id}: Code.S3Key`));
   const key = basename(zip, '.zip');
@@ -79,7 +98,7 @@ const readFunction = async (
     functionName: text(FunctionName, `${id}: FunctionName`),
     handler: text(Handler, `${id}: Handler`),
     runtime: text(Runtime, `${id}: Runtime`),
-    folder: await unpack(join(folder, zip), join(folder, 'unpacked', key)),
+    folder: join(folder, UNPACKED, key),
     timeoutMs: number(Timeout, TIMEOUT_S) * 1_000,
     memoryMb: number(MemorySize, MEMORY_MB),
     reservedConcurrency: reserved === undefined ? undefined : number(reserved, 0),
@@ -100,16 +119,6 @@ const plainVariables = (variables: unknown): Record<string, string> => {
   const entries = Object.entries(Object(variables) as Json);
   const plain = entries.filter(([, value]) => typeof value === 'string' || typeof value === 'number');
   return Object.fromEntries(plain.map(([name, value]) => [name, String(value)]));
-};
-
-const unpack = async (zip: string, folder: string): Promise<string> => {
-  const files = unzipSync(new Uint8Array(await readFile(zip)));
-  for (const [name, content] of Object.entries(files)) {
-    const path = join(folder, name);
-    await mkdir(dirname(path), { recursive: true });
-    if (!name.endsWith('/')) await writeFile(path, content);
-  }
-  return folder;
 };
 
 const readRoutes = (
