@@ -120,11 +120,11 @@ export class E2eService implements AsyncDisposable {
     return reports;
   }
 
-  /** Every environment has answered and is stopped, as the kernel says itself. */
+  /** Every environment that has a process has answered and is stopped, as the kernel says itself. */
   async untilFrozen(): Promise<void> {
-    const isFrozen = async ({ isFrozen, pid }: ExecutionEnvironment): Promise<boolean> =>
-      isFrozen && (await stateOf(pid)) === 'T';
-    await eventually(async () => (await Promise.all(this.environments.map(isFrozen))).every(Boolean), {
+    const isAtRest = async ({ isFrozen, pid }: ExecutionEnvironment): Promise<boolean> =>
+      pid === undefined || (isFrozen && (await stateOf(pid)) === 'T');
+    await eventually(async () => (await Promise.all(this.environments.map(isAtRest))).every(Boolean), {
       what: 'the freeze',
       timeoutMs: 20_000,
     });

@@ -30,7 +30,7 @@ export const admin =
 const victimOf = (lambda: LocalLambda): ExecutionEnvironment | undefined => {
   const running = lambda
     .function('orders')
-    .environments.filter(({ pid, isCold }) => pid !== undefined && !isCold);
+    .environments.filter(({ pid }) => pid !== undefined);
   return running.findLast(({ runningCount }) => runningCount > 0) ?? running.at(-1);
 };
 

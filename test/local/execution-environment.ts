@@ -61,8 +61,9 @@ export class ExecutionEnvironment {
     this.name = plan.name;
   }
 
+  /** Undefined: it has no process at the moment. */
   get pid(): number | undefined {
-    return this.#process?.pid;
+    return this.#process?.isOver === false ? this.#process.pid : undefined;
   }
 
   get runningCount(): number {
