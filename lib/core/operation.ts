@@ -19,7 +19,16 @@ export type Operation =
     }
   | { readonly kind: 'share'; readonly group: string; readonly share: Share; readonly version?: number }
   /** How a connect went that was made under no lease (the sweeper's control channel); feeds the breaker. */
-  | { readonly kind: 'observe'; readonly holder: string; readonly outcome: LeaseOutcome };
+  | { readonly kind: 'observe'; readonly holder: string; readonly outcome: LeaseOutcome }
+  /** An elected sweeper is done. `looked`: it has been at the database. */
+  | { readonly kind: 'retire'; readonly sweeper: string; readonly looked: boolean };
 
 /** `refused`: the sum of all minima would exceed capacity - headroom. */
 export type OperateReply = 'done' | 'stale' | 'refused' | 'unknown';
+
+/** Who asks to be the one that sweeps. */
+export interface Election {
+  /** A name of this one sweep; the same one goes on. */
+  readonly sweeper: string;
+  readonly forMs: number;
+}

@@ -22,6 +22,16 @@ export interface ResourceReport {
   readonly breaker: 'closed' | 'open' | 'half-open';
   readonly groups: readonly GroupReport[];
   readonly entries: readonly ReportEntry[];
+  /** The last sweeper; none has ever run, or the registry has lost its memory since. */
+  readonly sweep?: SweepSeen;
+}
+
+export interface SweepSeen {
+  /** Since it began, in ms. */
+  readonly agoMs: number;
+  readonly isRunning: boolean;
+  /** Since a sweeper was last at the database, in ms. */
+  readonly lookedAgoMs?: number;
 }
 
 export interface GroupReport extends Share {

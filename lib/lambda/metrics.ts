@@ -2,7 +2,7 @@ import type { Pool } from '../pool/pool.ts';
 import type { PoolStatistics } from '../pool/statistics.ts';
 
 /** The units of Powertools that are used here. */
-type Unit = 'Count' | 'Milliseconds';
+type Unit = 'Count' | 'Milliseconds' | 'Percent';
 
 /** A metric of its own, with dimensions of its own; written as soon as it is added. */
 interface SingleMetric {

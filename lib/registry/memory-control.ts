@@ -11,6 +11,7 @@ import {
 import type { CensusDuty } from '../core/duty.ts';
 import type { Control, Forbidden, InForce, LeaseOutcome, ResourceSettings } from '../core/lease.ts';
 import { LIMITS } from '../core/limits.ts';
+import { SweepTerm } from './memory-sweep.ts';
 
 /** What forbids every grant, and for how long at least if that is known, in ms. */
 export interface Ban {
@@ -26,6 +27,7 @@ export class GrantControl {
   /** Leases with a lower fence were opened before the last `reconnect`. */
   staleBelow = 0;
   breaker = CLOSED;
+  readonly sweep = new SweepTerm();
   learnUntil: number;
   /** Leases that ended while learning. */
   readonly farewells = new Set<string>();

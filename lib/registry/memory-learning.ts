@@ -82,6 +82,9 @@ export const operate = (book: LeaseBook, operation: Operation): OperateReply => 
     case 'observe':
       control.observe({ ...operation, leaseId: '', now, held: book.held.size });
       return 'done';
+    case 'retire':
+      control.sweep.retire(operation.sweeper, operation.looked, now);
+      return 'done';
   }
   control.version += 1;
   return 'done';

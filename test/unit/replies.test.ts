@@ -49,6 +49,7 @@ const READERS: Readonly<Record<string, Reader>> = {
       ...['state', SPEC, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1_780_000_000_000, 2, 'open', 'closed'],
       [['g', 0, 5, 1, 1, 0]],
       [['lease', 7, 'protected', 'h', 'g', '-', 0]],
+      [1_000, 0, [2_000]],
     ],
   },
 };

@@ -2,6 +2,7 @@
 -- uses: keys clock load state control groups tickets leases enter
 -- ARGV: pause, ms (0: until resume) | resume | drain | reconnect | resize, capacity, headroom, version ('-': the next)
 --     | share, group, min, max, priority, version ('-': the next) | observe, holder, outcome
+--     | retire, sweeper, looked (0|1)
 -- Reply: done, done | stale | refused | unknown
 if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
@@ -25,6 +26,11 @@ end
 
 function handlers.observe()
   control.observe('', ARGV[2], ARGV[3])
+  return 'done'
+end
+
+function handlers.retire()
+  control.retire(ARGV[2], ARGV[3] == '1')
   return 'done'
 end
 

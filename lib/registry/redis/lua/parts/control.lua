@@ -141,6 +141,26 @@ function control.is_census_out()
   return ends > state.now and ends < REVOKING
 end
 
+-- Who sweeps: { sweeper, since, until, looked at }.
+function control.sweep()
+  local text = call('HGET', STATE, ' sweep')
+  return text and cmsgpack.unpack(text) or { '', 0, 0, 0 }
+end
+
+function control.elect(sweeper, forMs)
+  local it = control.sweep()
+  local isRunning = state.now < it[3]
+  if isRunning and it[1] ~= sweeper then return false end
+  call('HSET', STATE, ' sweep', cmsgpack.pack({ sweeper, isRunning and it[2] or state.now, state.now + forMs, it[4] }))
+  return true
+end
+
+function control.retire(sweeper, looked)
+  local it = control.sweep()
+  if it[1] ~= sweeper or state.now >= it[3] then return end
+  call('HSET', STATE, ' sweep', cmsgpack.pack({ sweeper, it[2], state.now, looked and state.now or it[4] }))
+end
+
 -- What an operator has changed, if anything.
 function control.in_force()
   if state.version == 0 and state.control == OPEN then return {} end
