@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { SweepReport } from '../../lib/sweeper/sweeper.ts';
 import type { ExecutionEnvironment } from '../local/execution-environment.ts';
@@ -58,7 +59,6 @@ export class E2eService implements AsyncDisposable {
       scaling: { environmentsMax, idleMs: REAP_MS, maxConcurrency, lineMs: LINE_MS },
       startsAtOnce: STARTS_AT_ONCE,
       env: {
-        LEASEHOLD_LOOK_EVERY_MS: '',
         LEASEHOLD_PROTECT_MS: String(protectMs),
         LEASEHOLD_IDLE_MS: String(idleMs),
       },
@@ -87,10 +87,11 @@ export class E2eService implements AsyncDisposable {
     );
   }
 
-  async post(customer: string): Promise<Answer> {
+  /** Sent again with the same key it makes no second order. */
+  async post(customer: string, key: string = randomUUID()): Promise<Answer> {
     return this.#answer('/orders', {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', 'idempotency-key': key },
       body: JSON.stringify({ customer, items: [{ sku: 'tea', quantity: 1 }] }),
     });
   }

@@ -28,9 +28,7 @@ export const admin =
   };
 
 const victimOf = (lambda: LocalLambda): ExecutionEnvironment | undefined => {
-  const running = lambda
-    .function('orders')
-    .environments.filter(({ pid }) => pid !== undefined);
+  const running = lambda.function('orders').environments.filter(({ pid }) => pid !== undefined);
   return running.findLast(({ runningCount }) => runningCount > 0) ?? running.at(-1);
 };
 

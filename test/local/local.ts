@@ -9,7 +9,7 @@ import { Narrator } from './narrator.ts';
 import { welcome } from './welcome.ts';
 
 /** Shorter than the defaults, so that a person sees a dead holder's slot come back. */
-const LEASES = { LEASEHOLD_PROTECT_MS: '5000', LEASEHOLD_IDLE_MS: '15000', LEASEHOLD_LOOK_EVERY_MS: '' };
+const LEASES = { LEASEHOLD_PROTECT_MS: '5000', LEASEHOLD_IDLE_MS: '15000' };
 const STARTS_AT_ONCE = 4;
 /** An HTTP API waits for 30 s. */
 const LINE_MS = 29_000;
