@@ -3,7 +3,7 @@ import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { ExecuteStatementCommand, RDSDataClient } from '@aws-sdk/client-rds-data';
 import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda';
 import { type Clock, sleep, systemClock } from '../lib/core/clock.ts';
-import type { NewResourceEvent } from './sweeper.ts';
+import type { NewResourceEvent } from './new-resource.ts';
 
 /** What infra/first-step.yml says. */
 export interface FirstStepProperties {

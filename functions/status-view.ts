@@ -33,7 +33,7 @@ export interface FleetView extends ViewHead {
   readonly version: number;
   readonly groups: readonly GroupView[];
   readonly holders: HoldersView;
-  /** Null: no sweeper has ever run. */
+  /** Null: no sweeper has ever run, or the registry has lost its memory since. */
   readonly sweep: SweepView | null;
 }
 
@@ -94,8 +94,11 @@ export interface RevokingView {
 }
 
 export interface SweepView {
+  /** Since the last one began. */
   readonly agoMs: number;
   readonly isRunning: boolean;
+  /** Since one was last at the database; null: none ever was. */
+  readonly lookedAgoMs: number | null;
 }
 
 /** What the view is made from. */
@@ -149,8 +152,11 @@ const groupOf = ({ name, min, max, priority, taken, waiting }: GroupReport): Gro
   return { name, min, max: isLimited ? max : null, priority, taken, waiting };
 };
 
-const sweepOf = ({ sweep }: ResourceReport & { readonly sweep?: SweepView }): SweepView | null =>
-  sweep === undefined ? null : { agoMs: sweep.agoMs, isRunning: sweep.isRunning };
+const sweepOf = ({ sweep }: ResourceReport): SweepView | null => {
+  if (sweep === undefined) return null;
+  const { agoMs, isRunning, lookedAgoMs = null } = sweep;
+  return { agoMs, isRunning, lookedAgoMs };
+};
 
 const holdersOf = ({ entries, held, revoking }: ResourceReport): HoldersView => {
   const byHolder = new Map<string, ReportEntry[]>();

@@ -44,9 +44,13 @@ const factsOf = ({ control, breaker, learningMs, counts, sweep, version }: Fleet
     counts.foreign > 0 ? String(counts.foreign) : 'None',
   ],
   ['sweep', sweeperAge(sweep) === 'recent' ? 'fine' : 'attention', sweepText(sweep)],
+  ['look', 'plain', lookText(sweep)],
   ['flagged', 'plain', String(counts.flagged)],
   ['version', 'plain', String(version)],
 ];
+
+const lookText = (sweep: FleetView['sweep']): string =>
+  sweep?.lookedAgoMs == null ? 'Not yet' : `${duration(sweep.lookedAgoMs)} ago`;
 
 const sweepText = (sweep: FleetView['sweep']): string => {
   if (sweep === null) return 'Never ran';

@@ -59,7 +59,7 @@ const fleetSigns = (view: FleetView): Sign[] => {
   const isFull = leasesOf(counts) + counts.claims + foreign >= capacity - headroom;
   const age = sweeperAge(sweep);
   return [
-    ...(breaker === 'open' ? [trouble('Breaker open: the database refuses connects')] : []),
+    ...(breaker === 'open' ? [trouble('Breaker open: connects to the database fail')] : []),
     ...(debt > 0 ? [trouble(`${counted(debt, 'connection')} above the capacity`)] : []),
     ...(breaker === 'half-open' ? [attention('Breaker half-open: a few connects are tried')] : []),
     ...(control === 'paused' ? [attention('Grants are paused by an operator')] : []),

@@ -65,6 +65,17 @@ export class LivelyFleet {
     this.#members = this.#members.filter(({ state }) => state !== 'gone');
   }
 
+  /** A moment with something of everything: six are idle, two have crashed, and one has ended. */
+  async mix(): Promise<void> {
+    const held = this.#members.filter(({ state }) => state === 'held');
+    for (const { name, holder } of held.slice(0, 6)) await this.scene.park(name, { holder });
+    for (const member of held.slice(6, 8)) {
+      await this.scene.abandon(member.name, { holder: member.holder });
+      member.state = 'gone';
+    }
+    for (const member of held.slice(8, 9)) await this.#leave(member);
+  }
+
   async #live(member: Member): Promise<void> {
     const { name, holder } = member;
     if (member.state === 'waiting') {
@@ -73,12 +84,12 @@ export class LivelyFleet {
     }
     if (member.state !== 'held') return;
     // A frozen environment says nothing; its lease lapses, and whoever needs the slot takes it.
-    if (this.#random.chance(0.012)) {
+    if (this.#random.chance(0.02)) {
       member.state = 'frozen';
       return;
     }
     const turn = this.scene.turn(name);
-    const outcome = this.#random.chance(0.05)
+    const outcome = this.#random.chance(0.15)
       ? await this.scene.park(name, { holder, turn, session: `server1.${name}` })
       : await this.scene.renew(name, { holder, turn, session: `server1.${name}` });
     if (outcome.kind === 'lost') member.state = 'gone';

@@ -1,6 +1,6 @@
 /**
- * Takes the pictures of the console for docs/: `node test/browser/pictures.ts [--to FOLDER]`. A lively fleet of a quarter of
- * an hour in a registry in memory; the clocks of the fleet and of the page are moved together.
+ * Takes the pictures of the console for docs/: `node test/browser/pictures.ts [--to FOLDER]`. A lively fleet of eight
+ * minutes in a registry in memory; the clocks of the fleet and of the page are moved together.
  */
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -30,13 +30,15 @@ const SEED = 7;
 const STEPS = 230;
 
 const troubled = async ({ fleet, steps, goAway }: Stage): Promise<void> => {
-  await fleet.scene.fail(4);
+  await fleet.scene.fail(4, 'auth');
   await steps(2);
   await fleet.scene.operate({ kind: 'pause', forMs: 0 });
-  await steps(20);
-  await fleet.scene.resize(16, 3);
-  await fleet.scene.fail(4);
-  await steps(1);
+  await steps(4);
+  await fleet.scene.resize(12, 3);
+  for (const _ of ['half-open again', 'open']) {
+    await fleet.scene.fail(4, 'auth');
+    await steps(1);
+  }
   goAway(true);
   await steps(8);
 };
@@ -59,14 +61,15 @@ const swept = (
     if (away())
       throw Object.assign(new Error('away'), { name: 'LeaseholdError', code: 'REGISTRY_UNREACHABLE' });
     const report = await registry.inspect(resource, entries);
-    return report && { ...report, sweep: { agoMs: 17_000, isRunning: false } };
+    return report && { ...report, sweep: { agoMs: 17_000, isRunning: false, lookedAgoMs: 77_000 } };
   },
 });
 
 const open = async (browser: Browser, { scheme, width }: Picture): Promise<Page> => {
   const page = await browser.newPage({
-    viewport: { width, height: 900 },
+    viewport: { width, height: 1_280 },
     colorScheme: scheme,
+    reducedMotion: 'reduce',
     deviceScaleFactor: 1,
   });
   await page.clock.install({ time: new Date(2026, 5, 1, 14, 0) });
@@ -93,8 +96,12 @@ const take = async (browser: Browser, picture: Picture, folder: string): Promise
   };
   await answered();
   await steps(STEPS);
+  await fleet.mix();
+  await page.clock.runFor(2_000);
+  await eventually(() => page.isVisible('#key-revoking[data-none=no]'), { what: 'the mixture' });
+  const { width } = picture;
   await picture.trouble?.({ fleet, steps, goAway: (value) => (isAway = value) });
-  await page.screenshot({ path: join(folder, `${picture.name}.png`), fullPage: true });
+  await page.screenshot({ path: join(folder, `${picture.name}.png`), fullPage: width < 600 });
   await page.close();
 };
 

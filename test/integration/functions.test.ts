@@ -87,6 +87,7 @@ describe('a deploy’s first step', () => {
       resource: 'orders',
       kind: 'created',
       learningMs: 0,
+      isNew: true,
     });
     expect(await sweep({ isNew: true }, lambdaContext())).toMatchObject({ kind: 'exists', learningMs: 0 });
     expect(await sessions(role.user)).toBe(0);
@@ -340,6 +341,25 @@ describe('the sweeper function', () => {
     expect(report).toMatchObject({ resource: 'orders', isKnown: true, revoking: 0, lookedThrough: 'none' });
     expect(output()).toContain('"FleetRevoking":0');
     expect(output()).toContain('"message":"Swept"');
+  });
+
+  it('does not believe that a resource is new whose leased sessions the database shows', async () => {
+    const control = await postgresAdmin().createRole(`${role.user}_n`, 1, { database: role.database });
+    await postgresAdmin().query(`GRANT "${role.user}" TO "${control.user}"`);
+    const wired = wire({ ...env, LEASEHOLD_CONTROL_URL: control.url, LEASEHOLD_NAMESPACE: freshNamespace() });
+    const handler = sweeperHandler(wired);
+    expect(await handler({ isNew: true }, lambdaContext())).toMatchObject({ isNew: true, learningMs: 0 });
+    await wired.pool.use((client) => client.query('SELECT 1'));
+    // Redis is flushed, and the first step is taken once more.
+    await wired.registry.forget('orders');
+    expect(await handler({ isNew: true }, lambdaContext())).toMatchObject({
+      isNew: false,
+      learningMs: expect.any(Number),
+    });
+    const { learningMs = 0 } = (await wired.registry.inspect('orders')) ?? {};
+    expect(learningMs).toBeGreaterThan(0);
+    expect(output()).toContain('The database shows 1 leased sessions.');
+    await wired.close();
   });
 
   it('uses a role outside the capacity where one is configured', async () => {

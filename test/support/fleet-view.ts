@@ -29,6 +29,6 @@ export const fleetView = (more: Partial<FleetView> = {}): FleetView => ({
   version: 0,
   groups: [],
   holders: { list: [], leasesListed: 0, leasesInAll: 0, isCut: false },
-  sweep: { agoMs: 20_000, isRunning: false },
+  sweep: { agoMs: 20_000, isRunning: false, lookedAgoMs: null },
   ...more,
 });

@@ -31,7 +31,8 @@ const holders = (names: readonly string[], isCut = false): FleetView => {
   return fleetView({ holders: { list, leasesListed: list.length, leasesInAll: list.length, isCut } });
 };
 
-const sweep = (agoMs: number): FleetView => fleetView({ sweep: { agoMs, isRunning: false } });
+const sweep = (agoMs: number): FleetView =>
+  fleetView({ sweep: { agoMs, isRunning: false, lookedAgoMs: null } });
 
 describe('what happens between two looks', () => {
   test('is nothing at the first look, and nothing while nothing changes', () => {

@@ -85,7 +85,7 @@ describe('the verdict', () => {
       "The registry does not know orders yet: its first grant, or a deploy's first step, names it",
       unknownView(),
     ],
-    ['trouble', 'Breaker open: the database refuses connects', fleetView({ breaker: 'open' })],
+    ['trouble', 'Breaker open: connects to the database fail', fleetView({ breaker: 'open' })],
     ['trouble', '2 connections above the capacity', fleetView({ counts: { ...counts, debt: 2 } })],
     ['attention', 'Breaker half-open: a few connects are tried', fleetView({ breaker: 'half-open' })],
     ['attention', 'Grants are paused by an operator', fleetView({ control: 'paused' })],
@@ -101,7 +101,7 @@ describe('the verdict', () => {
     [
       'attention',
       'The sweeper last ran 6 min ago',
-      fleetView({ sweep: { agoMs: 360_000, isRunning: false } }),
+      fleetView({ sweep: { agoMs: 360_000, isRunning: false, lookedAgoMs: null } }),
     ],
   ] as const)('is %s: %s', (gravity, title, view) => {
     expect(verdictOf(view)).toEqual({ gravity, title, others: [] });
@@ -113,7 +113,7 @@ describe('the verdict', () => {
     const { title, others } = verdictOf(view, { who: 'registry', sinceMs });
     expect(title).toBe(`Registry unreachable since ${clockTime(sinceMs)}`);
     expect(others.map(({ text }) => text)).toEqual([
-      'Breaker open: the database refuses connects',
+      'Breaker open: connects to the database fail',
       'Grants are paused by an operator',
       'No sweeper has ever run',
     ]);

@@ -124,7 +124,7 @@ describe('GET /status', () => {
     const sweep = { agoMs: 61_000, isRunning: true };
     const inspect = async () => ({ ...(await scene.report()), sweep });
     const { call } = await open({ registry: { namespace: 'memory', inspect } });
-    expect(viewOf(await call('GET /status')).sweep).toEqual(sweep);
+    expect(viewOf(await call('GET /status')).sweep).toEqual({ ...sweep, lookedAgoMs: null });
   });
 
   test('says that the registry does not know the resource', async () => {
