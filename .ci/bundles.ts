@@ -10,10 +10,10 @@ import type { Finding, Template } from './template.ts';
  * the reason is a good one, write the new size here.
  */
 const BUDGET_KB: Readonly<Record<string, number>> = {
-  orders: 790,
+  orders: 780,
   sweeper: 720,
-  failover: 690,
-  status: 690,
+  failover: 680,
+  status: 730,
   firstStep: 390,
 };
 
