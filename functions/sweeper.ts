@@ -1,18 +1,15 @@
 import type { Context, ScheduledEvent } from 'aws-lambda';
-import { settingsOf } from '../lib/core/config.ts';
+import type { Driver } from '../lib/driver/driver.ts';
 import { createSweeper, type SweepReport } from '../lib/sweeper/sweeper.ts';
+import { openControl } from './control.ts';
+import { measureFailedSweep, measureFleet } from './fleet-metrics.ts';
+import {
+  type ConfigureReport,
+  configureAsNew,
+  isNewResource,
+  type NewResourceEvent,
+} from './new-resource.ts';
 import { type Wiring, wiring } from './wiring.ts';
-
-/** A deploy's first step says that the resource is new, so that nobody's first request waits for the registry to learn. */
-export interface NewResourceEvent {
-  readonly isNew: true;
-}
-
-export interface ConfigureReport {
-  readonly resource: string;
-  readonly kind: 'created' | 'exists';
-  readonly learningMs: number;
-}
 
 type SweeperHandler = (
   event: ScheduledEvent | NewResourceEvent,
@@ -22,44 +19,44 @@ type SweeperHandler = (
 /** Time for the last statements, the report and the answer. */
 const RESERVE_MS = 5_000;
 
-/** Runs on a schedule; safe to run twice at once, and safe not to run at all. */
+/** Runs on a schedule; the registry elects one at a time, and it is safe not to run at all. */
 export const sweeperHandler = (parts: Wiring): SweeperHandler => {
-  const { env, registry, driver, control, logger } = parts;
-  const through = control === undefined ? { driver } : { control };
-  const sweeper = createSweeper({ registry, env, ...through });
+  const { control: way, database } = parts.settings;
+  const control = way && openControl(way, database.url);
+  const sweeper = makeSweeper(parts, control);
   return async (event, context) => {
-    if ('isNew' in event && event.isNew) return configure(parts);
+    if (isNewResource(event)) return configureAsNew(parts, control);
     const timeBudgetMs = Math.max(1, context.getRemainingTimeInMillis() - RESERVE_MS);
-    const report = await sweeper.sweep({ timeBudgetMs });
-    if (report.trouble === undefined) logger.info('Swept', { report });
-    else logger.warn('Swept, but not all of it', { report, trouble: report.trouble });
-    measure(parts, report);
-    return report;
+    try {
+      const report = await sweeper.sweep({ timeBudgetMs });
+      tell(parts, report);
+      measureFleet(parts.metrics, report);
+      return report;
+    } catch (error) {
+      measureFailedSweep(parts.metrics);
+      throw error;
+    } finally {
+      // This function's own; nobody else flushes it.
+      parts.metrics.publishStoredMetrics();
+    }
   };
 };
 
-const configure = async ({ pool, registry, logger }: Wiring): Promise<ConfigureReport> => {
-  const { resource } = pool.config;
-  const { kind, learningMs } = await registry.configure(resource, settingsOf(pool.config), true);
-  logger.info('Configured as new', { resource, kind, learningMs });
-  return { resource, kind, learningMs };
+const makeSweeper = (
+  { env, registry, driver, settings: { follow, lookEveryMs } }: Wiring,
+  control: Driver<unknown> | undefined,
+) => {
+  return createSweeper({
+    ...{ registry, env, driver, lookEveryMs },
+    ...(control === undefined ? {} : { control }),
+    ...(follow === undefined ? {} : { followCapacity: follow }),
+  });
 };
 
-const measure = ({ metrics }: Wiring, report: SweepReport): void => {
-  const { expired, settled, denied, held, revoking, waiters, debt, foreign } = report;
-  const counts = {
-    SweepExpired: expired,
-    SweepSettled: settled,
-    SweepDenied: denied,
-    FleetHeld: held,
-    FleetRevoking: revoking,
-    FleetWaiters: waiters,
-    FleetDebt: debt,
-    FleetForeign: foreign,
-  };
-  for (const [name, value] of Object.entries(counts)) metrics.addMetric(name, 'Count', value);
-  // This function's own; nobody else flushes it.
-  metrics.publishStoredMetrics();
+const tell = ({ logger }: Wiring, report: SweepReport): void => {
+  if (!report.isElected) logger.info('Another sweeper is at it', { report });
+  else if (report.trouble === undefined) logger.info('Swept', { report });
+  else logger.warn('Swept, but not all of it', { report, trouble: report.trouble });
 };
 
 let made: SweeperHandler | undefined;

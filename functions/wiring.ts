@@ -1,23 +1,22 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics } from '@aws-lambda-powertools/metrics';
-import { Redis } from 'ioredis';
-import pg from 'pg';
+import type pg from 'pg';
 import type { Environment } from '../lib/core/environment.ts';
 import type { Driver } from '../lib/driver/driver.ts';
-import { postgresDriver } from '../lib/driver/postgres.ts';
 import { createPool, type Pool } from '../lib/index.ts';
 import { memoryRegistry } from '../lib/registry/memory.ts';
-import { lambdaRedisOptions, redisRegistry } from '../lib/registry/redis/redis-registry.ts';
+import { redisRegistry } from '../lib/registry/redis/redis-registry.ts';
 import type { Registry } from '../lib/registry/registry.ts';
+import { openDatabase } from './database.ts';
+import { openRedis } from './redis-client.ts';
 import { type FunctionSettings, readSettings } from './settings.ts';
 
 /** Everything that a function is made of. Nothing of it has connected anywhere. */
 export interface Wiring {
   readonly env: Environment;
+  readonly settings: FunctionSettings;
   readonly registry: Registry;
   readonly driver: Driver<pg.Client>;
-  /** A driver of the administrator's role, where one is configured. */
-  readonly control: Driver<pg.Client> | undefined;
   readonly pool: Pool<pg.Client>;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -31,19 +30,14 @@ export const wire = (env: Environment): Wiring => {
   const serviceName = env['POWERTOOLS_SERVICE_NAME'] ?? 'leasehold';
   const logger = new Logger({ serviceName });
   const metrics = new Metrics({ serviceName, namespace: env['POWERTOOLS_METRICS_NAMESPACE'] ?? 'leasehold' });
-  const { databaseUrl, controlUrl } = settings;
-  const driver = postgresDriver(pg, { connectionString: databaseUrl });
-  const control =
-    controlUrl === undefined
-      ? undefined
-      : postgresDriver(pg, { connectionString: controlUrl }, { role: userOf(databaseUrl) });
+  const driver = openDatabase(settings.database);
   const { registry, disconnect } = openRegistry(settings, logger);
   const pool = createPool({ registry, driver, env, logger });
   const close = async (): Promise<void> => {
     await pool.close();
     disconnect();
   };
-  return { env, registry, driver, control, pool, logger, metrics, close };
+  return { env, settings, registry, driver, pool, logger, metrics, close };
 };
 
 let wired: Wiring | undefined;
@@ -54,16 +48,14 @@ export const wiring = (): Wiring => {
   return wired;
 };
 
-const openRegistry = ({ redisUrl, namespace }: FunctionSettings, logger: Logger) => {
+const openRegistry = ({ redis, namespace }: FunctionSettings, logger: Logger) => {
   const options = namespace === undefined ? {} : { namespace };
-  if (redisUrl === undefined) {
+  if (redis === undefined) {
     logger.warn('No REDIS_URL: leases are kept in memory, and the capacity holds for this process alone.');
     return { registry: memoryRegistry(options), disconnect: () => undefined };
   }
-  const redis = new Redis(redisUrl, lambdaRedisOptions);
-  // ioredis writes to the console what nobody listens for. The commands fail by themselves.
-  redis.on('error', (error: Error) => logger.debug('Redis connection', { reason: error.message }));
-  return { registry: redisRegistry(redis, options), disconnect: () => redis.disconnect() };
+  const { client, close } = openRedis(redis, logger);
+  // Behind the endpoint of a serverless cache any server may answer.
+  const watchPrimary = redis.iam?.isServerless !== true;
+  return { registry: redisRegistry(client, { ...options, watchPrimary }), disconnect: close };
 };
-
-const userOf = (url: string): string => decodeURIComponent(new URL(url).username);

@@ -44,6 +44,7 @@ interface Word {
   readonly group?: string;
   readonly share?: Share;
   readonly holder?: string;
+  readonly sweeper?: string;
 }
 
 export const assertResource = (resource: string): void => {
@@ -96,13 +97,23 @@ export const assertCensus = (
 };
 
 export const assertOperation = (word: Word): void => {
-  const { forMs, capacity, headroom = 0, version, group, share, holder } = word;
+  const { forMs, capacity, headroom = 0, version, group, share, holder, sweeper } = word;
   assertCount('forMs', forMs);
   assertCount('version', version);
   assertName('group', group);
   assertName('holder', holder);
+  assertName('sweeper', sweeper);
   if (share !== undefined) assertShare(share);
   if (capacity !== undefined) assertCapacity(capacity, headroom);
+};
+
+export const assertElection = (
+  resource: string,
+  election: { readonly sweeper: string; readonly forMs: number } | undefined,
+): void => {
+  assertResource(resource);
+  assertName('sweeper', election?.sweeper);
+  assertCount('forMs', election?.forMs);
 };
 
 const assertShare = ({ min, max, priority }: Share): void => {

@@ -38,6 +38,16 @@ export const OTHER_VARIABLES = {
   LEASEHOLD_NAMESPACE: 'The namespace of the registry in Redis.',
   LEASEHOLD_CONTROL_URL:
     "The connection string of an administrator's role outside the capacity, for the sweeper.",
+  LEASEHOLD_CONTROL_CLUSTER_ARN:
+    "The cluster whose Data API is the sweeper's way to the database, in the place of `LEASEHOLD_CONTROL_URL`.",
+  LEASEHOLD_CONTROL_SECRET_ARN: 'The secret of the administrator for it.',
+  LEASEHOLD_CONTROL_DATABASE: 'The database for it.',
+  LEASEHOLD_FOLLOW_MIN:
+    'The sweeper resizes the capacity to what the database has room for, never below this.',
+  LEASEHOLD_FOLLOW_MAX: 'And never above this.',
+  LEASEHOLD_FOLLOW_SHARE: "The part of that room that is this resource's, above 0 and up to 1 (the default).",
+  LEASEHOLD_LOOK_EVERY_MS:
+    'The sweeper looks at the database at least so often; 0, the default: only where the registry has a reason.',
 } as const;
 
 type Variables = Readonly<Record<string, unknown>>;

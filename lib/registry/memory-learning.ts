@@ -64,7 +64,7 @@ export const operate = (book: LeaseBook, operation: Operation): OperateReply => 
   const { control, now } = book;
   switch (operation.kind) {
     case 'pause':
-      control.pause(operation.forMs, now);
+      control.pause(operation.forMs, now, operation.atMost);
       break;
     case 'resume':
       control.resume();
@@ -81,6 +81,9 @@ export const operate = (book: LeaseBook, operation: Operation): OperateReply => 
       return setShare(book, operation);
     case 'observe':
       control.observe({ ...operation, leaseId: '', now, held: book.held.size });
+      return 'done';
+    case 'retire':
+      control.sweep.retire(operation.sweeper, operation.looked, now);
       return 'done';
   }
   control.version += 1;

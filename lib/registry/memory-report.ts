@@ -3,12 +3,10 @@ import { LIMITS } from '../core/limits.ts';
 import type { ReportEntry, ResourceReport } from '../core/report.ts';
 import type { LeaseBook } from './memory-book.ts';
 
-/** The present state, with up to `entries` leases: the held ones by the end of their protection, then the revoking ones. */
-export const reportOf = (book: LeaseBook, entries: number): ResourceReport => {
+/** The present state, with up to `entries` leases, the held ones by the end of their protection, then the revoking ones; or those named. */
+export const reportOf = (book: LeaseBook, entries: number | readonly string[]): ResourceReport => {
   const { control, groups, now } = book;
-  const limit = Math.min(entries, LIMITS.pageMax);
-  const held = book.protectedUntil.upTo(Number.POSITIVE_INFINITY, limit);
-  const revoking = book.dead.dutyAt.upTo(Number.POSITIVE_INFINITY, limit - held.length);
+  const sweep = control.sweep.seen(now);
   return {
     settings: book.settings,
     held: book.held.size,
@@ -23,13 +21,24 @@ export const reportOf = (book: LeaseBook, entries: number): ResourceReport => {
     epoch: control.epoch,
     version: control.version,
     control: control.control,
+    pausedForMs: control.pausedForMs(now),
+    reconnectedAgoMs: control.reconnectedAgoMs(now),
     breaker: phaseOf(control.breaker, now),
     groups: groups
       .all()
       .map(({ name, share, taken, queue }) => ({ name, ...share, taken, waiting: queue.size }))
       .toSorted((one, other) => (one.name < other.name ? -1 : 1)),
-    entries: [...held, ...revoking].map((id) => entryOf(book, id)),
+    entries: listed(book, entries).map((id) => entryOf(book, id)),
+    ...(sweep && { sweep }),
   };
+};
+
+const listed = (book: LeaseBook, entries: number | readonly string[]): readonly string[] => {
+  if (typeof entries !== 'number')
+    return entries.filter((id) => book.held.has(id) || book.dead.get(id) !== undefined);
+  const limit = Math.min(entries, LIMITS.pageMax);
+  const held = book.protectedUntil.upTo(Number.POSITIVE_INFINITY, limit);
+  return [...held, ...book.dead.dutyAt.upTo(Number.POSITIVE_INFINITY, limit - held.length)];
 };
 
 const entryOf = (book: LeaseBook, id: string): ReportEntry => {

@@ -1,5 +1,6 @@
 import type { LeaseRef, LossReason, ResourceSettings } from '../core/lease.ts';
 import { LIMITS } from '../core/limits.ts';
+import type { Election } from '../core/operation.ts';
 import type { ResourceReport } from '../core/report.ts';
 import { grant } from './memory-admit.ts';
 import { LeaseBook } from './memory-book.ts';
@@ -78,17 +79,18 @@ export class MemoryResource {
     return items.map((item) => this.#settleOne(by, item));
   }
 
-  sweep(limit: number): SweepReply {
+  sweep(limit: number, election?: Election): SweepReply {
     const { book } = this;
     book.reap(LIMITS.pageMax);
-    const duties = book.dead.takeDuties(Math.min(limit, LIMITS.pageMax), book);
-    const census = book.control.takeCensus(book.now);
+    const isElected = election === undefined || book.control.sweep.elect(election, book.now);
+    const duties = isElected ? book.dead.takeDuties(Math.min(limit, LIMITS.pageMax), book) : [];
+    const census = isElected ? book.control.takeCensus(book.now) : undefined;
     const { expired, held, dead, settings } = book;
-    const counts = { expired, held: held.size, revoking: dead.size };
+    const counts = { isElected, expired, held: held.size, revoking: dead.size };
     return { ...counts, dutyMs: settings.dutyMs, duties, ...(census !== undefined && { census }) };
   }
 
-  report(entries: number): ResourceReport {
+  report(entries: number | readonly string[]): ResourceReport {
     return reportOf(this.book, entries);
   }
 
@@ -157,6 +159,7 @@ export class MemoryResource {
 
   #settleOne(by: LeaseRef | undefined, item: SettleItem): 'settled' | 'kept' | 'unknown' {
     const { book } = this;
+    if (item.kind === 'vacant') return this.#vacate(item) ? 'kept' : 'unknown';
     const entry = book.dead.get(item.id);
     if (entry === undefined) return 'unknown';
     if (item.kind === 'cannot') {
@@ -167,6 +170,13 @@ export class MemoryResource {
     book.dead.remove(item.id);
     book.control.bidFarewell(item.id);
     return 'settled';
+  }
+
+  #vacate({ id, fence }: LeaseRef): boolean {
+    const { book } = this;
+    if (book.held.get(id)?.fence !== fence || book.remainingMs(id) > 0) return false;
+    book.revoke(id, 'expired');
+    return true;
   }
 
   /** Does this look prove the entry's backend gone? The looker itself has waited out `lookAfterMs` before its look. */

@@ -1,6 +1,7 @@
 import {
   assertAsk,
   assertCensus,
+  assertElection,
   assertItems,
   assertOperation,
   assertResource,
@@ -95,9 +96,9 @@ export const memoryRegistry = (options: MemoryRegistryOptions = {}): Registry =>
       return onKnown(name, (it) => it.settle(by, items)) ?? items.map(() => 'unknown');
     },
 
-    async sweep(name, duties) {
-      assertResource(name);
-      return onKnown(name, (it) => it.sweep(duties)) ?? NOTHING_TO_SWEEP;
+    async sweep(name, duties, election) {
+      assertElection(name, election);
+      return onKnown(name, (it) => it.sweep(duties, election)) ?? NOTHING_TO_SWEEP;
     },
 
     async adopt(name, census, sessions, last) {
@@ -124,7 +125,12 @@ export const memoryRegistry = (options: MemoryRegistryOptions = {}): Registry =>
     },
 
     async inspect(name, entries = 0) {
-      assertResource(name);
+      const ids = typeof entries === 'number' ? [] : entries;
+      assertItems(
+        name,
+        undefined,
+        ids.map((id) => ({ id })),
+      );
       return onKnown(name, (it) => it.report(entries));
     },
 
@@ -155,4 +161,11 @@ const forgotten = (items: readonly RenewItem[]) => ({
   dutyMs: 0,
   duties: [],
 });
-const NOTHING_TO_SWEEP: SweepReply = { expired: 0, held: 0, revoking: 0, dutyMs: 0, duties: [] };
+const NOTHING_TO_SWEEP: SweepReply = {
+  isElected: true,
+  expired: 0,
+  held: 0,
+  revoking: 0,
+  dutyMs: 0,
+  duties: [],
+};

@@ -10,7 +10,7 @@ import type {
   ResourceSettings,
   Share,
 } from '../core/lease.ts';
-import type { OperateReply, Operation } from '../core/operation.ts';
+import type { Election, OperateReply, Operation } from '../core/operation.ts';
 import type { ResourceReport } from '../core/report.ts';
 
 /**
@@ -68,8 +68,11 @@ export interface Registry {
     by: LeaseRef | undefined,
     items: readonly SettleItem[],
   ): Promise<readonly ('settled' | 'kept' | 'unknown')[]>;
-  /** Reaps up to a page, and takes over up to `duties` free duties, and the census if one is due. For the sweeper. */
-  sweep(resource: string, duties: number): Promise<SweepReply>;
+  /**
+   * Reaps up to a page, and takes over up to `duties` free duties, and the census if one is due. With `election` only the sweeper
+   * that is elected is given any: who asks is, for `forMs` at most and until it retires, unless another one is.
+   */
+  sweep(resource: string, duties: number, election?: Election): Promise<SweepReply>;
   /**
    * Tells what a census has found: labelled sessions that are open. Those that the registry does not know become held leases.
    * While learning, `last` ends the learning; `foreign` then is the number of sessions of the same role without a label,
@@ -87,8 +90,8 @@ export interface Registry {
   listen?(resource: string, holder: string, onWake: (leaseId: string) => void): Listener;
   /** Writes the settings of a resource the registry does not know. `isNew`: the operator knows that no session of it is open, so nothing has to be waited for. */
   configure(resource: string, settings: ResourceSettings, isNew: boolean): Promise<ConfigureReply>;
-  /** The present state; changes nothing. `entries`: how many leases to list, at most a page. */
-  inspect(resource: string, entries?: number): Promise<ResourceReport | undefined>;
+  /** The present state; changes nothing. `entries`: how many leases to list, or the ids of those to list, at most a page. */
+  inspect(resource: string, entries?: number | readonly string[]): Promise<ResourceReport | undefined>;
   /** Forgets the resource: the next grant starts learning. */
   forget(resource: string): Promise<void>;
 }
@@ -223,9 +226,13 @@ export type SettleItem =
   /** The look's list did not show the session. `seen`: the END statement itself had found it. `server`: whose list it was. */
   | { readonly id: string; readonly kind: 'absent'; readonly seen: boolean; readonly server: string }
   /** The session is there and the right to end it is missing, or the duty cannot be done here: free for others. */
-  | { readonly id: string; readonly kind: 'cannot' };
+  | { readonly id: string; readonly kind: 'cannot' }
+  /** A list that was made after this lease was seen held and unprotected does not show its session: unless it is protected again, it is revoking from now on. */
+  | { readonly id: string; readonly kind: 'vacant'; readonly fence: number };
 
 export interface SweepReply {
+  /** False: another sweeper is at it. */
+  readonly isElected: boolean;
   readonly expired: number;
   readonly held: number;
   readonly revoking: number;

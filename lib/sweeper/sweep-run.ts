@@ -1,60 +1,58 @@
 import { sleep } from '../core/clock.ts';
 import { isLeaseholdError, LeaseholdError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import type { Election } from '../core/operation.ts';
 import type { Driver } from '../driver/driver.ts';
 import { Chores } from '../pool/chores.ts';
 import type { Holder } from '../pool/holder.ts';
-import type { Patience } from '../pool/lease-request.ts';
 import type { SweepReply } from '../registry/registry.ts';
 import { type CapacitySeen, type FollowCapacity, watchCapacity } from './capacity.ts';
 import { type Lookout, openControl, openLeased } from './lookout.ts';
+import { isReason, NO_REASONS, reasonsIn } from './reasons.ts';
 import { type SessionsSeen, survey } from './survey.ts';
+import type { SweepDone } from './sweep-report.ts';
+import { isTimeout, withPatience } from './waiting.ts';
 
 export interface SweepParts {
+  /** Of this one sweep; the registry elects by it. */
+  readonly name: string;
   readonly driver: Driver<unknown> | undefined;
   readonly control: Driver<unknown> | undefined;
   readonly checkCapacity: boolean;
   readonly followCapacity: FollowCapacity | undefined;
+  readonly lookEveryMs: number;
   readonly maxRounds: number;
   remainingMs(): number;
-}
-
-export interface SweepDone {
-  readonly lookedThrough: 'none' | 'lease' | 'control';
-  readonly expired: number;
-  readonly settled: number;
-  readonly kept: number;
-  readonly denied: number;
-  readonly census: SessionsSeen | undefined;
-  readonly adopted: number;
-  readonly capacity: CapacitySeen | undefined;
-  readonly trouble: LeaseholdError | undefined;
 }
 
 /** Duties taken over in one round: few enough to be ended, looked for and settled within `dutyMs`. */
 const DUTIES_PER_ROUND = 20;
 /** Between two looks for sessions that were told to end and are still there. */
 const AGAIN_MS = 50;
+/** A sweeper that died is followed so long after the end of its time, in ms. */
+const ELECTED_LONGER_MS = 5_000;
+/** How long the sweeper waits, in ms, for the lease by which it tries a database behind an open breaker. */
+const TRIAL_MS = 5_000;
 
-/** One sweep: expire, then end and settle what is revoking, within its limits. */
+/** One sweep: expire, then end and settle what is revoking, and compare registry and database, within its limits. */
 export class SweepRun {
   readonly #holder: Holder;
   readonly #parts: SweepParts;
   readonly #chores: Chores;
+  #isElected = false;
   #lookedThrough: SweepDone['lookedThrough'] = 'none';
+  #health: SweepDone['health'] = 'unknown';
   #expired = 0;
   #settled = 0;
   #kept = 0;
   #denied = 0;
   #seen: SessionsSeen | undefined;
   #adopted = 0;
+  #vacated = 0;
   #capacity: CapacitySeen | undefined;
   #trouble: LeaseholdError | undefined;
   #rounds = 0;
-  /** Sessions without a lease were there at the last look, and may have gone. */
-  #hasForeign = false;
-  /** The capacity is to be read, and the fleet has connections: so the database is awake. */
-  #isToRead = false;
+  #reasons = NO_REASONS;
 
   constructor(holder: Holder, parts: SweepParts) {
     this.#holder = holder;
@@ -66,25 +64,47 @@ export class SweepRun {
   async run(): Promise<SweepDone> {
     const subscriptions = this.#count();
     try {
-      const revoking = await this.#expire();
-      await this.#inspect();
-      if (revoking > 0 || this.#hasWork)
-        await this.#clear().catch((error: unknown) => this.#onTrouble(error));
+      await this.#sweepAll();
     } finally {
       this.#chores.stop();
       for (const subscription of subscriptions) subscription[Symbol.dispose]();
     }
     return {
+      isElected: this.#isElected,
       lookedThrough: this.#lookedThrough,
+      health: this.#health,
       expired: this.#expired,
       settled: this.#settled,
       kept: this.#kept,
       denied: this.#denied,
       census: this.#seen,
       adopted: this.#adopted,
+      vacated: this.#vacated,
       capacity: this.#capacity,
       trouble: this.#trouble,
     };
+  }
+
+  /** If the word is lost, the next one waits until this one's time is over. */
+  async #retire(): Promise<void> {
+    const { registry, config, events } = this.#holder;
+    const word = { kind: 'retire', sweeper: this.#parts.name, looked: this.#seen !== undefined } as const;
+    await registry
+      .operate(config.resource, word)
+      .catch((error: unknown) => events.emit('registryFailed', { operation: 'retire', error }));
+  }
+
+  async #sweepAll(): Promise<void> {
+    const revoking = await this.#expire();
+    if (!this.#isElected) return;
+    try {
+      await this.#inspect();
+      if (revoking > 0 || this.#hasWork) await this.#clear();
+    } catch (error) {
+      this.#onTrouble(error);
+    } finally {
+      await this.#retire();
+    }
   }
 
   #count(): Disposable[] {
@@ -105,21 +125,27 @@ export class SweepRun {
     ];
   }
 
-  /** How many leases are revoking when all whose time is up have been moved there. */
+  /** How many leases are revoking when all whose time is up have been moved there. The first step is the election. */
   async #expire(): Promise<number> {
-    for (;;) {
-      const { expired, revoking } = await this.#sweep(0);
-      if (expired < LIMITS.pageMax || !this.#mayGoOn()) return revoking;
-    }
+    const forMs = Math.ceil(this.#parts.remainingMs()) + ELECTED_LONGER_MS;
+    let reply = await this.#sweep(0, { sweeper: this.#parts.name, forMs });
+    this.#isElected = reply.isElected;
+    while (this.#isElected && reply.expired >= LIMITS.pageMax && this.#mayGoOn())
+      reply = await this.#sweep(0);
+    return reply.revoking;
   }
 
   async #clear(): Promise<void> {
-    const lookout = await this.#openLookout();
+    const lookout = await this.#openLookout().catch((error: unknown) => this.#onUnhealthy(error));
     if (lookout === undefined) return;
+    this.#health = 'healthy';
     this.#lookedThrough = lookout.lease === undefined ? 'control' : 'lease';
     try {
+      if (lookout.lease === undefined) await this.#tryLeasedRole();
       while (this.#mayGoOn() && (await this.#round(lookout)));
       if (this.#seen === undefined && (await lookout.keep())) await this.#survey(lookout);
+      // What the survey has found is ended at once.
+      while (this.#vacated > 0 && this.#mayGoOn() && (await this.#round(lookout)));
       if (this.#parts.checkCapacity && (await lookout.keep()))
         this.#capacity = await watchCapacity(this.#holder, lookout.connection, this.#parts.followCapacity);
     } finally {
@@ -136,22 +162,40 @@ export class SweepRun {
     }
     if (driver === undefined) return undefined;
     // Its duties must be free for the grant itself: an overlap is granted for taking one over.
-    return this.#withPatience((patience) => openLeased(this.#holder, driver, this.#chores, patience));
+    return this.#openLeased(driver);
+  }
+
+  /** An administrator's login says nothing of the leased role's: that is tried by a lease, as everybody tries it. */
+  async #tryLeasedRole(): Promise<void> {
+    const { driver } = this.#parts;
+    if (driver === undefined || !this.#reasons.isToTry) return;
+    const lookout = await this.#openLeased(driver, TRIAL_MS).catch((error: unknown) =>
+      // Others are at it.
+      isTimeout(error) ? undefined : this.#onUnhealthy(error),
+    );
+    if (lookout === undefined) return;
+    await lookout.keep();
+    await lookout.leave();
+  }
+
+  #onUnhealthy(error: unknown): undefined {
+    this.#onTrouble(error);
+    if (this.#trouble?.code === 'CONNECT_FAILED') this.#health = 'failing';
+    return undefined;
   }
 
   async #inspect(): Promise<void> {
     const { registry, config } = this.#holder;
-    const state = await registry.inspect(config.resource);
-    this.#hasForeign = state !== undefined && state.foreign > 0;
-    this.#isToRead = this.#parts.checkCapacity && state !== undefined && state.held > 0;
+    this.#reasons = reasonsIn(await registry.inspect(config.resource), this.#parts);
   }
 
   async #survey({ connection }: Lookout): Promise<void> {
     const seen = await survey(this.#holder, connection);
     if (seen === undefined) return;
-    const { adopted, ...census } = seen;
+    const { adopted, vacated, ...census } = seen;
     this.#seen = census;
     this.#adopted = adopted;
+    this.#vacated = vacated;
   }
 
   /** False when nothing is left that could be done now. */
@@ -166,17 +210,17 @@ export class SweepRun {
   }
 
   get #hasWork(): boolean {
-    return !this.#chores.isEmpty || this.#hasForeign || this.#isToRead;
+    return !this.#chores.isEmpty || isReason(this.#reasons);
   }
 
   async #takeChores(): Promise<void> {
     await this.#sweep(DUTIES_PER_ROUND);
   }
 
-  async #sweep(duties: number): Promise<SweepReply> {
+  async #sweep(duties: number, election?: Election): Promise<SweepReply> {
     const { registry, config, clock } = this.#holder;
     const sentAt = clock.read();
-    const reply = await registry.sweep(config.resource, duties);
+    const reply = await registry.sweep(config.resource, duties, election);
     this.#expired += reply.expired;
     this.#chores.take(reply, sentAt);
     return reply;
@@ -187,28 +231,15 @@ export class SweepRun {
     return this.#rounds <= this.#parts.maxRounds && this.#parts.remainingMs() > 0;
   }
 
-  async #withPatience<Result>(work: (patience: Patience) => Promise<Result>): Promise<Result | undefined> {
-    const bound = new AbortController();
-    const timer = this.#holder.clock.setTimer(this.#parts.remainingMs(), () => bound.abort());
-    let step = 'the lease registry';
-    try {
-      const result = await work({
-        signal: bound.signal,
-        remainingMs: this.#parts.remainingMs,
-        note: (what) => {
-          step = what;
-        },
-        giveUpBefore: (ms, error) => {
-          if (ms <= this.#parts.remainingMs()) return;
-          this.#onTrouble(error);
-          bound.abort();
-        },
-      });
-      if (result === undefined) this.#trouble ??= noLease(step);
-      return result;
-    } finally {
-      timer.cancel();
-    }
+  /** Asks for a lease like everyone, and opens what it stands for. */
+  #openLeased(driver: Driver<unknown>, forMs = Number.POSITIVE_INFINITY): Promise<Lookout> {
+    const { clock } = this.#holder;
+    const since = clock.read();
+    const remainingMs = (): number =>
+      Math.max(0, Math.min(this.#parts.remainingMs(), forMs - clock.elapsedMs(since)));
+    return withPatience({ clock, remainingMs }, (patience) =>
+      openLeased(this.#holder, driver, this.#chores, patience),
+    );
   }
 
   #onTrouble(error: unknown): void {
@@ -217,8 +248,3 @@ export class SweepRun {
       : new LeaseholdError('CONNECTION_LOST', 'The sweep was cut short.', { cause: error });
   }
 }
-
-const noLease = (step: string): LeaseholdError =>
-  new LeaseholdError('ACQUIRE_TIMEOUT', `The sweeper got no lease in its time: waiting for ${step}.`, {
-    details: { step },
-  });

@@ -17,6 +17,7 @@ import { describeRate } from './registry/rate.ts';
 import { scenesOver } from './registry/scenes.ts';
 import { describeSettle } from './registry/settle.ts';
 import { describeShares } from './registry/shares.ts';
+import { describeSweeping } from './registry/sweeping.ts';
 import { describeTime } from './registry/time.ts';
 import { describeYield } from './registry/yield.ts';
 
@@ -36,6 +37,7 @@ export const describeRegistry = (name: string, openHarness: () => Promise<Regist
     describeBounds(scenes);
     describeDebt(scenes);
     describeOperations(scenes);
+    describeSweeping(scenes);
     describeRate(scenes);
     describeBreaker(scenes);
     describeLearning(scenes);

@@ -50,9 +50,11 @@ export type Aim =
       readonly seen: boolean;
       readonly isSameServer: boolean;
     }
+  | { readonly kind: 'vacate'; readonly id: string }
   | { readonly kind: 'operate'; readonly word: Operation['kind'] }
   | { readonly kind: 'adopt'; readonly ids: readonly string[]; readonly isLast: boolean }
-  | { readonly kind: 'sweep' | 'configure' | 'forget' };
+  | { readonly kind: 'sweep'; readonly isElection: boolean }
+  | { readonly kind: 'configure' | 'forget' };
 
 interface Known {
   readonly id: string;
@@ -71,6 +73,9 @@ const SHARES: readonly Share[] = [
   { min: 1, max: 5, priority: 2 },
 ];
 const SERVERS = ['alpha', 'beta'];
+const SWEEPERS = ['s1', 's2'];
+/** What is said where there is no operator. */
+const UNATTENDED = ['resume', 'retire', 'retire'] as const;
 const RECENT = 10;
 
 /** Things go wrong all the time: dead entries fill the resource, looks and probes clear it. */
@@ -83,14 +88,23 @@ const TROUBLED = {
   release: 7,
   abandon: 7,
   settle: 9,
-  sweep: 1.5,
+  sweep: 4,
   configure: 0.6,
   forget: 0.3,
-  operate: 2.5,
+  operate: 4,
   adopt: 0.6,
 };
 
-const OPERATIONS = { pause: 2, resume: 6, drain: 1, reconnect: 2, resize: 4, share: 6, observe: 3 };
+const OPERATIONS: Readonly<Record<Operation['kind'], number>> = {
+  pause: 2,
+  resume: 6,
+  drain: 1,
+  reconnect: 2,
+  resize: 4,
+  share: 6,
+  observe: 3,
+  retire: 6,
+};
 
 /** Healthy and short of connections: holders park and renew, waiters poll, leases are revoked and told to yield. */
 const BUSY: typeof TROUBLED = {
@@ -290,7 +304,7 @@ export class CommandSource {
 
   #operate(): Command {
     const random = this.#random;
-    const kind = this.#hasOperator ? random.weighted({ ...OPERATIONS }) : 'resume';
+    const kind = this.#hasOperator ? random.weighted(OPERATIONS) : random.pick(UNATTENDED);
     const operation = this.#operationOf(kind);
     return this.#call(`operate ${JSON.stringify(operation)}`, { kind: 'operate', word: kind }, (registry) =>
       registry.operate(this.resource, operation),
@@ -302,7 +316,10 @@ export class CommandSource {
     const version = random.chance(0.2) ? { version: random.whole(0, 12) } : {};
     switch (kind) {
       case 'pause':
-        return { kind, forMs: random.pick([0, 300, 2_000]) };
+        return {
+          kind,
+          ...random.pick([{ forMs: 0 }, { forMs: 300 }, { forMs: 2_000 }, { forMs: 2_000, atMost: true }]),
+        };
       case 'resize': {
         const capacity = random.whole(1, 6);
         return { kind, capacity, headroom: random.whole(0, Math.floor(capacity / 2)), ...version };
@@ -311,6 +328,8 @@ export class CommandSource {
         return { kind, group: random.pick([...GROUPS, 'g']), share: random.pick(SHARES), ...version };
       case 'observe':
         return { kind, holder: random.pick(HOLDERS), outcome: this.#outcome() };
+      case 'retire':
+        return { kind, sweeper: random.pick(SWEEPERS), looked: random.chance(0.5) };
       default:
         return { kind };
     }
@@ -416,6 +435,7 @@ export class CommandSource {
     const isAimed = revoking.length > 0 && this.#random.chance(0.9);
     const target = isAimed ? this.#random.pick(revoking) : undefined;
     const id = target?.lease.id ?? this.#random.pick(this.#known).id;
+    if (held.length > 0 && this.#random.chance(0.1)) return this.#vacate(this.#random.pick(held));
     const isCannot = this.#random.chance(0.2);
     const server = this.#random.pick(SERVERS);
     const seen = this.#random.chance(0.2);
@@ -431,10 +451,22 @@ export class CommandSource {
     );
   }
 
+  #vacate({ lease: { id, fence } }: ReportEntry): Command {
+    const item = { id, kind: 'vacant', fence: fence + Number(this.#random.chance(0.1)) } as const;
+    return this.#call(`settle ${JSON.stringify(item)}`, { kind: 'vacate', id }, (registry) =>
+      registry.settle(this.resource, undefined, [item]),
+    );
+  }
+
   #sweep(): Command {
-    const duties = this.#random.whole(0, 3);
-    return this.#call(`sweep ${duties}`, { kind: 'sweep' }, (registry) =>
-      registry.sweep(this.resource, duties),
+    const random = this.#random;
+    const duties = random.whole(0, 3);
+    const election = random.chance(0.7)
+      ? { sweeper: random.pick(SWEEPERS), forMs: random.pick([0, 2_000, 20_000]) }
+      : undefined;
+    const aim: Aim = { kind: 'sweep', isElection: election !== undefined };
+    return this.#call(`sweep ${duties} ${JSON.stringify(election)}`, aim, (registry) =>
+      registry.sweep(this.resource, duties, election),
     );
   }
 

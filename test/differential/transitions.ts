@@ -54,6 +54,11 @@ export const TRANSITIONS = [
   'kept too early',
   'kept cannot',
   'settle unknown',
+  'vacated',
+  'not vacated',
+  'sweeper elected',
+  'sweeper refused',
+  'sweeper was at the database',
   'expired',
   'ticket reaped',
   'sweep with duties',
@@ -129,9 +134,11 @@ const ofKind = (step: Step): Transition[] => {
     case 'settle':
       return ofSettle(aim, step);
     case 'sweep':
-      return ofSweep(step.reply as SweepReply);
+      return [...ofSweep(step.reply as SweepReply), ...ofElection(aim, step)];
+    case 'vacate':
+      return [(step.reply as readonly string[])[0] === 'kept' ? 'vacated' : 'not vacated'];
     case 'operate':
-      return [`operate ${step.reply as OperateReply}`];
+      return ofOperate(aim.word, step);
     case 'adopt':
       return ofAdopt(aim, step);
     default:
@@ -283,6 +290,17 @@ const ofAbandon = (aim: Aim & { kind: 'abandon' }, { reply, before, after }: Ste
   if (entry?.state === 'revoking') return isBound && entry.session === undefined ? ['abandon late bind'] : [];
   const how = isBound ? 'abandon bound' : 'abandon unbound';
   return entry?.isProbe ? [how, 'probe abandoned'] : [how];
+};
+
+const ofOperate = (word: string, { reply, before, after }: Step): Transition[] => {
+  if (word !== 'retire') return [`operate ${reply as OperateReply}`];
+  const hasLooked = before?.sweep?.lookedAgoMs !== after?.sweep?.lookedAgoMs;
+  return hasLooked ? ['sweeper was at the database'] : [];
+};
+
+const ofElection = ({ isElection }: Aim & { kind: 'sweep' }, { reply, after }: Step): Transition[] => {
+  if (!isElection || after === undefined) return [];
+  return [(reply as SweepReply).isElected ? 'sweeper elected' : 'sweeper refused'];
 };
 
 const ofSettle = (aim: Aim & { kind: 'settle' }, { reply, before }: Step): Transition[] => {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
+import { settingsOf } from '../../lib/core/config.ts';
 import { postgresDriver } from '../../lib/driver/postgres.ts';
 import { memoryRegistry } from '../../lib/registry/memory.ts';
 import type { Registry } from '../../lib/registry/registry.ts';
@@ -134,16 +135,17 @@ describe('the sweeper, through a lease', () => {
   });
 
   it('touches the database only when there is something to do', async () => {
-    const holder = await startHolder(1, 'SELECT 1');
     const { sweeper } = sweeperOf();
-    expect(await sweeper.sweep()).toMatchObject({
-      lookedThrough: 'none',
-      held: 1,
-      protected: 1,
-      revoking: 0,
+    // A lease of somebody who is seen no more; his session was on a server that is no more.
+    const granted = await world.registry.grant({
+      ...{ resource: 'orders', leaseId: 'AAAAAAAAAAAAAAAA', again: false, stamp: 0, wait: false },
+      ...{ holder: 'h', group: 'g', settings: settingsOf((await world.pool(SHORT)).config) },
     });
+    if (granted.kind !== 'granted') throw new Error(granted.kind);
+    const item = { id: 'AAAAAAAAAAAAAAAA', fence: granted.fence, turn: 1, session: 'gone.1', idle: false };
+    await world.registry.renew('orders', 'h', [item]);
+    expect(await sweeper.sweep()).toMatchObject({ lookedThrough: 'none', held: 1, revoking: 0 });
     expect(proxy.counters.accepted).toBe(0);
-    holder.kill('SIGKILL');
     await untilExpired(1);
     await sweeper.sweep();
     expect(proxy.counters.accepted).toBe(1);
@@ -158,21 +160,34 @@ describe('the sweeper, through a lease', () => {
     await proxy.refuse();
     const { sweeper } = sweeperOf();
     const report = await sweeper.sweep();
-    expect(report).toMatchObject({ settled: 0, held: 0, revoking: 1, lookedThrough: 'none' });
+    expect(report).toMatchObject({
+      settled: 0,
+      held: 0,
+      revoking: 1,
+      lookedThrough: 'none',
+      health: 'failing',
+    });
     expect(report.trouble).toMatchObject({ code: 'CONNECT_FAILED', details: { failure: 'unreachable' } });
     await proxy.accept();
     // The duty rode on the grant of the failed attempt; it is free again after dutyMs.
     await eventually(async () => (await sweeper.sweep()).revoking === 0, { timeoutMs: 8_000, everyMs: 200 });
   });
 
-  it('two at once do no harm', async () => {
+  it('of two at once one is elected and does it all; the other one says so and does nothing', async () => {
     const holder = await startHolder(3, 'SELECT 1');
     holder.kill('SIGKILL');
     await untilExpired(3);
     const first = sweeperOf();
     const second = sweeperOf();
     const reports = await Promise.all([first.sweeper.sweep(), second.sweeper.sweep()]);
-    expect(reports.reduce((sum, { settled }) => sum + settled, 0)).toBe(3);
+    const [done, skipped] = reports.toSorted((one, other) => Number(other.isElected) - Number(one.isElected));
+    expect(done).toMatchObject({ isElected: true, settled: 3, health: 'healthy' });
+    expect(skipped).toMatchObject({
+      isElected: false,
+      settled: 0,
+      lookedThrough: 'none',
+      trouble: undefined,
+    });
     expect([...first.failures, ...second.failures]).toEqual([]);
     expect(await world.registry.inspect('orders')).toMatchObject({ held: 0, revoking: 0 });
   });
@@ -230,7 +245,7 @@ describe('a sweep', () => {
     const queued = { kind: 'queued', position: 2, stamp: 1, retryAfterMs: 50, ...fleet } as const;
     const busy: Registry = {
       ...memoryRegistry(),
-      sweep: async () => ({ expired: 0, held: 1, revoking: 1, dutyMs: 1_000, duties: [] }),
+      sweep: async () => ({ isElected: true, expired: 0, held: 1, revoking: 1, dutyMs: 1_000, duties: [] }),
       grant: async () => queued,
     };
     const { sweeper } = sweeperOf({ registry: busy });
@@ -247,10 +262,10 @@ describe('a sweep', () => {
   });
 
   it('with wrong options is refused with every problem at once', () => {
-    const wrong = { resource: 'Orders!', capacity: 0, maxRounds: 0, timeBudgetMs: -1 };
+    const wrong = { resource: 'Orders!', capacity: 0, maxRounds: 0, timeBudgetMs: -1, lookEveryMs: 0.5 };
     // @ts-expect-error wrong on purpose
     expect(() => createSweeper(wrong)).toThrow(
-      /registry:.*driver or control:.*maxRounds:.*timeBudgetMs:.*resource:.*capacity:/s,
+      /registry:.*driver or control:.*maxRounds:.*timeBudgetMs:.*lookEveryMs:.*resource:.*capacity:/s,
     );
   });
 });

@@ -1,6 +1,6 @@
 import { encodeSettings, type InForce, type ResourceSettings } from '../../core/lease.ts';
 import type { Operation } from '../../core/operation.ts';
-import type { GrantRequest, ReleaseItem, RenewItem } from '../registry.ts';
+import type { GrantRequest, ReleaseItem, RenewItem, SettleItem } from '../registry.ts';
 
 type Argument = string | number;
 
@@ -68,7 +68,7 @@ export const operateArguments = (operation: Operation): Argument[] => {
   const { kind } = operation;
   switch (kind) {
     case 'pause':
-      return [kind, operation.forMs];
+      return [kind, operation.forMs, operation.atMost ? 1 : 0];
     case 'resize':
       return [kind, operation.capacity, operation.headroom, operation.version ?? NONE];
     case 'share': {
@@ -77,7 +77,15 @@ export const operateArguments = (operation: Operation): Argument[] => {
     }
     case 'observe':
       return [kind, operation.holder, operation.outcome];
+    case 'retire':
+      return [kind, operation.sweeper, Number(operation.looked)];
     default:
       return [kind];
   }
+};
+
+export const settleArguments = (item: SettleItem): Argument[] => {
+  const { id, kind } = item;
+  if (kind === 'absent') return [id, kind, Number(item.seen), item.server];
+  return [id, kind, 0, kind === 'vacant' ? item.fence : NONE];
 };

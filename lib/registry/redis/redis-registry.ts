@@ -2,6 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import {
   assertAsk,
   assertCensus,
+  assertElection,
   assertItems,
   assertOperation,
   assertResource,
@@ -11,7 +12,14 @@ import { type Clock, systemClock } from '../../core/clock.ts';
 import { configError } from '../../core/config.ts';
 import { encodeSettings } from '../../core/lease.ts';
 import type { Registry } from '../registry.ts';
-import { grantArguments, NONE, operateArguments, releaseArguments, renewArguments } from './arguments.ts';
+import {
+  grantArguments,
+  NONE,
+  operateArguments,
+  releaseArguments,
+  renewArguments,
+  settleArguments,
+} from './arguments.ts';
 import type { ScriptClient } from './batch.ts';
 import { namespaceTag, rememberedKeys, wakeChannelOf } from './keys.ts';
 import { PrimaryWatch, type WatchedClient } from './primary-watch.ts';
@@ -158,18 +166,15 @@ export const scriptedRegistry = (
     async settle(resource, by, items) {
       assertItems(resource, undefined, by === undefined ? [] : [by]);
       assertItems(resource, undefined, items);
-      const args = items.flatMap((item) =>
-        item.kind === 'absent'
-          ? [item.id, item.kind, Number(item.seen), item.server]
-          : [item.id, item.kind, 0, NONE],
-      );
+      const args = items.flatMap(settleArguments);
       const reply = await run('settle', resource, by?.id ?? NONE, by?.fence ?? 0, ...args);
       return readWords(reply, items.length, 'settled', 'kept', 'unknown');
     },
 
-    async sweep(resource, duties) {
-      assertResource(resource);
-      return readSweep(await run('sweep', resource, duties));
+    async sweep(resource, duties, election) {
+      assertElection(resource, election);
+      const { sweeper = NONE, forMs = 0 } = election ?? {};
+      return readSweep(await run('sweep', resource, duties, sweeper, forMs));
     },
 
     async adopt(resource, census, sessions, last) {
@@ -200,8 +205,14 @@ export const scriptedRegistry = (
     },
 
     async inspect(resource, entries = 0) {
-      assertResource(resource);
-      return readReport(await run('inspect', resource, entries));
+      const ids = typeof entries === 'number' ? [] : entries;
+      assertItems(
+        resource,
+        undefined,
+        ids.map((id) => ({ id })),
+      );
+      const limit = typeof entries === 'number' ? entries : 0;
+      return readReport(await run('inspect', resource, limit, ...ids));
     },
 
     async forget(resource) {

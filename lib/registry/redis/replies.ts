@@ -188,8 +188,8 @@ export const readWords = <Word extends string>(
 
 export const readSweep = (value: unknown): SweepReply => {
   const reply = open(value);
-  reply.oneOf('swept');
   return {
+    isElected: reply.oneOf('swept', 'refused') === 'swept',
     expired: reply.number(),
     held: reply.number(),
     revoking: reply.number(),

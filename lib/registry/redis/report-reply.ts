@@ -1,4 +1,4 @@
-import type { GroupReport, ReportEntry, ResourceReport } from '../../core/report.ts';
+import type { GroupReport, ReportEntry, ResourceReport, SweepSeen } from '../../core/report.ts';
 import { CONTROLS, open, type Reply } from './reply.ts';
 
 const entry = (item: Reply): ReportEntry => ({
@@ -19,10 +19,17 @@ const group = (item: Reply): GroupReport => ({
   waiting: item.number(),
 });
 
+const sweep = (item: Reply): SweepSeen => {
+  const agoMs = item.number();
+  const isRunning = item.flag();
+  const lookedAgoMs = item.optional((looked) => looked.number());
+  return { agoMs, isRunning, ...(lookedAgoMs === undefined ? {} : { lookedAgoMs }) };
+};
+
 export const readReport = (value: unknown): ResourceReport | undefined => {
   const reply = open(value);
   if (reply.oneOf('state', 'unknown') === 'unknown') return undefined;
-  return {
+  const report = {
     settings: reply.settings(),
     held: reply.number(),
     protectedCount: reply.number(),
@@ -36,8 +43,12 @@ export const readReport = (value: unknown): ResourceReport | undefined => {
     epoch: reply.number(),
     version: reply.number(),
     control: reply.oneOf(...CONTROLS),
+    pausedForMs: reply.number(),
+    reconnectedAgoMs: reply.optional((item) => item.number()),
     breaker: reply.oneOf('closed', 'open', 'half-open'),
     groups: reply.list(group).toSorted((one, other) => (one.name < other.name ? -1 : 1)),
     entries: reply.list(entry),
   };
+  const seen = reply.optional(sweep);
+  return { ...report, ...(seen && { sweep: seen }) };
 };

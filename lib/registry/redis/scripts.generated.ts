@@ -187,15 +187,16 @@ if state.learnUntil == 0 or state.farewells >= 1000 or control.has_left(id) then
 call('HSET', STATE, ' farewells', (call('HGET', STATE, ' farewells') or ' ') .. id .. ' ')
 state.farewells = state.farewells + 1
 end
-function control.pause(forMs)
-state.control, state.pausedUntil = 1, forMs > 0 and state.now + forMs or 0
+function control.pause(forMs, atMost)
+state.control, state.pausedUntil = 1, forMs > 0 and (state.now + forMs) * (atMost and -1 or 1) or 0
 end
 function control.paused_for()
-return state.control == 1 and state.pausedUntil > 0 and math.max(0, state.pausedUntil - state.now) or 0
+if state.control ~= 1 or state.pausedUntil == 0 then return 0 end
+return math.max(0, math.abs(state.pausedUntil) - state.now)
 end
 function control.end_by_time()
 if state.learnUntil > 0 and state.now >= state.learnUntil then control.end_learning() end
-if state.control == 1 and state.pausedUntil > 0 and state.now >= state.pausedUntil then state.control = 0 end
+if state.control == 1 and state.pausedUntil ~= 0 and control.paused_for() == 0 then state.control = 0 end
 if state.trials == 0 then return end
 local _, trying = control.lists()
 for _, trial in ipairs(trying) do
@@ -207,7 +208,7 @@ local because, forMs
 if state.learnUntil > 0 then
 because, forMs = 'LEARNING', state.quietUntil - state.now
 elseif state.control == 1 then
-because, forMs = 'PAUSED', control.paused_for()
+because, forMs = 'PAUSED', state.pausedUntil > 0 and control.paused_for() or 0
 elseif state.control == 2 then
 because, forMs = 'DRAINING', 0
 elseif state.openings > 0 and (state.now < state.openUntil or state.trials >= 2) then
@@ -256,6 +257,22 @@ function control.is_census_out()
 local ends = call('ZSCORE', TIMES, call('HGET', STATE, ' census') or '')
 ends = tonumber(ends or 0)
 return ends > state.now and ends < 8796093022208
+end
+function control.sweep()
+local text = call('HGET', STATE, ' sweep')
+return text and cmsgpack.unpack(text) or { '', 0, 0, 0 }
+end
+function control.elect(sweeper, forMs)
+local it = control.sweep()
+local isRunning = state.now < it[3]
+if isRunning and it[1] ~= sweeper then return false end
+call('HSET', STATE, ' sweep', cmsgpack.pack({ sweeper, isRunning and it[2] or state.now, state.now + forMs, it[4] }))
+return true
+end
+function control.retire(sweeper, looked)
+local it = control.sweep()
+if it[1] ~= sweeper or state.now >= it[3] then return end
+call('HSET', STATE, ' sweep', cmsgpack.pack({ sweeper, it[2], state.now, looked and state.now or it[4] }))
 end
 function control.in_force()
 if state.version == 0 and state.control == 0 then return {} end
@@ -491,6 +508,10 @@ state.due = math.min(state.due, ends + state.idleMs)
 end
 function leases.next_fence()
 return math.max(state.fence + 1, (state.now - 1767225600000) * 1024)
+end
+function leases.reconnected_ago()
+if state.staleBelow == 0 then return {} end
+return { math.max(0, state.now - 1767225600000 - math.floor(state.staleBelow / 1024)) }
 end
 function leases.put(id, itsFence, holder, group, probe, session, ends)
 local it = { id = id, fence = itsFence, turn = 0, grantedAt = state.now, probe = probe, flag = 0, loss = 0,
@@ -908,7 +929,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: '3ab20bef11bad9297433929bd0c6df8e59c4c07a',
+    sha1: 'cb07c3903227cf4945aadd5ea62dbd9b59a69913',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -938,7 +959,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: '4553a501f3768b86e2ba8ed15ee61e1ce734d987',
+    sha1: '2d1b6e6ce86a7bb477867de5b0d23ac91e06eb36',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 local isLast = tonumber(ARGV[2]) > 0 and tonumber(ARGV[2]) == state.censusToken
@@ -958,7 +979,7 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: '486f17f1298e64f81548b2f2cc3b39501cfad842',
+    sha1: 'd89fc955dd10740f022fc9354807284126af80d8',
     uses: ['keys', 'clock', 'load', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
@@ -976,7 +997,7 @@ return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, 
 return { 'done' }`,
   },
   grant: {
-    sha1: '15b9988ce95f4aa363e24fcdc9e09d441a5cf0ac',
+    sha1: '4f084066aebf2790ca0a60290d975372924abe18',
     uses: ['keys', 'clock', 'grant-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local waits, again, asked = wait == '1', ARGV[2] == '1', tonumber(ARGV[3] or 0)
 local waitMs, listens = tonumber(waitText), listensText == '1' and 1 or 0
@@ -1035,33 +1056,42 @@ return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or 
 leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: '3fd99880935362acfa265a3f323b00ac2310a2a5',
+    sha1: '89837e7034ba819afbc814cbe9586e2a019a0d47',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
+local function add(id, ends)
+local it = leases.read(id)
+local word = it.loss > 0 and 'revoking' or ends > state.now and 'protected' or 'revocable'
+entries[#entries + 1] = { it.id, it.fence, word, it.holder, it.group, it.session, it.probe }
+end
 local function list(band)
 if #entries >= limit then return end
 local found = call('ZRANGEBYSCORE', TIMES, band, band + 8796093022207, 'WITHSCORES', 'LIMIT', 0, limit - #entries)
-for i = 1, #found, 2 do
-local it = leases.read(found[i])
-local word = it.loss > 0 and 'revoking' or tonumber(found[i + 1]) > state.now and 'protected' or 'revocable'
-entries[#entries + 1] = { it.id, it.fence, word, it.holder, it.group, it.session, it.probe }
-end
+for i = 1, #found, 2 do add(found[i], tonumber(found[i + 1])) end
 end
 list(0)
 list(8796093022208)
+for i = 2, math.min(#ARGV, 100 + 1) do
+local ends = leases.ends_of(ARGV[i])
+if ends and leases.read(ARGV[i]) then add(ARGV[i], ends) end
+end
+local sweep, seen = control.sweep(), {}
+if sweep[2] > 0 then
+seen = { state.now - sweep[2], state.now < sweep[3] and 1 or 0, sweep[4] > 0 and { state.now - sweep[4] } or {} }
+end
 for i, it in ipairs(groups.all()) do shares[i] = { it.name, it.min, it.max, it.priority, it.taken, it.waiting } end
 local protected = call('ZCOUNT', TIMES, '(' .. whole(state.now), 8796093022207)
 return state.done({ 'state', state.spec, state.held, protected, state.revoking, state.waiting + state.claims, state.flagged, math.max(0, state.learnUntil - state.now), state.claims,
-state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries })`,
+state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.paused_for(), leases.reconnected_ago(), control.phase(), shares, entries, seen })`,
   },
   operate: {
-    sha1: 'bd98c1df79075c2d93b0f982612e5f2045bae598',
+    sha1: '1632220c2e08ef29786016f3273012669d8369d5',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
 function handlers.pause()
-control.pause(tonumber(ARGV[2]))
+control.pause(tonumber(ARGV[2]), ARGV[3] == '1')
 end
 function handlers.resume()
 state.control = 0
@@ -1075,6 +1105,10 @@ state.staleBelow = leases.next_fence()
 end
 function handlers.observe()
 control.observe('', ARGV[2], ARGV[3])
+return 'done'
+end
+function handlers.retire()
+control.retire(ARGV[2], ARGV[3] == '1')
 return 'done'
 end
 function handlers.resize()
@@ -1102,7 +1136,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: '1640794a6da652a3ccf1c5d83a260eb5175b16b6',
+    sha1: '616f8ef522eb5752683a60f60fba2b4356543fbd',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -1127,7 +1161,7 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   primary: {
-    sha1: '4822fe510aa0af69c1d3ce699fe83c8154382e0a',
+    sha1: 'cbc2106889eb370aeefd28a7ba66fa30dd4340f0',
     uses: ['keys', 'clock', 'identify', 'compare', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'known' } end
 if primary.before ~= last.history and state.now < state.epoch + 60000 then return state.done({ 'done', 'known' }) end
@@ -1143,7 +1177,7 @@ state.learn()
 return state.done({ 'done', 'learning' })`,
   },
   release: {
-    sha1: '444f57914c1e8be66cc7200d2e54bda70bbedf74',
+    sha1: '977bc48bc86931b65611e5e9be9e6583afc29a3f',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = words[1], { 'done' }
 local function may_release(it, itsFence)
@@ -1172,7 +1206,7 @@ for i = 2, #words, 3 do reply[#reply + 1] = release(words[i], tonumber(words[i +
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: '23b2afc182368a2410c8fa8808cd80f8fd0d6db1',
+    sha1: '974bf353276546e8ea6f9de1d7fe91276d7024e3',
     uses: ['keys', 'clock', 'renew-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 11
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
@@ -1220,7 +1254,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: 'b6297f5f63eafc4213b6ec13091402afa52044b5',
+    sha1: '97f340d3522fba1e8280c1b9bd7353e50a7290e6',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1229,8 +1263,14 @@ if string.sub(it.session, 1, #server + 1) == server .. '.' then return true end
 local looker = leases.read(by)
 return looker and looker.loss == 0 and looker.fence == byFence and looker.grantedAt >= it.revokedAt
 end
+local function vacate(it, itsFence)
+if it.loss > 0 or it.fence ~= itsFence or leases.ends_of(it.id) > state.now then return 'unknown' end
+leases.revoke(it, 'expired')
+return 'kept'
+end
 local function settle(id, kind, seen, server)
 local it = state.known and leases.read(id)
+if it and kind == 'vacant' then return vacate(it, tonumber(server)) end
 if not it or it.loss == 0 then return 'unknown' end
 if kind == 'cannot' then
 leases.free_duty(it)
@@ -1245,12 +1285,13 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: 'cb5e7410e42f51578baccafb6ba6e07996a53e19',
+    sha1: 'aac11df80fef92c3109b31dc5a15dfffb1768fa1',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)
-local duties = leases.take_duties({}, math.min(tonumber(ARGV[1]), 100), state.now)
-local census = control.take_census('')
-return state.done({ 'swept', state.expired, state.held, state.revoking, state.dutyMs, duties, census })`,
+local isElected = ARGV[2] == '-' or control.elect(ARGV[2], tonumber(ARGV[3]))
+local duties = isElected and leases.take_duties({}, math.min(tonumber(ARGV[1]), 100), state.now) or {}
+local census = isElected and control.take_census('') or {}
+return state.done({ isElected and 'swept' or 'refused', state.expired, state.held, state.revoking, state.dutyMs, duties, census })`,
   },
 } as const;

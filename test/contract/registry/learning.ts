@@ -48,6 +48,7 @@ export const describeLearning = ({ scene, unknownScene }: Scenes): void => {
       expect(await it.abandon('a')).toBe('unknown');
       expect(await it.absent('a')).toBe('unknown');
       expect(await it.registry.sweep(it.resource, 2)).toEqual({
+        isElected: true,
         expired: 0,
         held: 0,
         revoking: 0,

@@ -1,6 +1,7 @@
 -- settle: reports looks at the database; what is proven gone no longer counts.
 -- uses: keys clock load state control groups tickets leases enter
--- ARGV: lease the look was made through ('-' for none), its fence, then for each entry: id, absent | cannot, seen (0|1), server
+-- ARGV: lease the look was made through ('-' for none), its fence, then for each entry: id, absent | cannot | vacant, seen (0|1),
+--       server or fence
 -- Reply: done, settled | kept | unknown ...
 local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 
@@ -12,8 +13,16 @@ local function is_proof(it, seen, server)
   return looker and looker.loss == 0 and looker.fence == byFence and looker.grantedAt >= it.revokedAt
 end
 
+-- A look has not shown the session of a lease that was not protected.
+local function vacate(it, itsFence)
+  if it.loss > 0 or it.fence ~= itsFence or leases.ends_of(it.id) > state.now then return 'unknown' end
+  leases.revoke(it, 'expired')
+  return 'kept'
+end
+
 local function settle(id, kind, seen, server)
   local it = state.known and leases.read(id)
+  if it and kind == 'vacant' then return vacate(it, tonumber(server)) end
   if not it or it.loss == 0 then return 'unknown' end
   if kind == 'cannot' then
     leases.free_duty(it)

@@ -56,18 +56,20 @@ function control.bid_farewell(id)
   state.farewells = state.farewells + 1
 end
 
-function control.pause(forMs)
-  state.control, state.pausedUntil = PAUSED, forMs > 0 and state.now + forMs or 0
+-- `pausedUntil` is negative where a resume is expected before, so that nobody is told the end.
+function control.pause(forMs, atMost)
+  state.control, state.pausedUntil = PAUSED, forMs > 0 and (state.now + forMs) * (atMost and -1 or 1) or 0
 end
 
 function control.paused_for()
-  return state.control == PAUSED and state.pausedUntil > 0 and math.max(0, state.pausedUntil - state.now) or 0
+  if state.control ~= PAUSED or state.pausedUntil == 0 then return 0 end
+  return math.max(0, math.abs(state.pausedUntil) - state.now)
 end
 
 -- What time alone ends.
 function control.end_by_time()
   if state.learnUntil > 0 and state.now >= state.learnUntil then control.end_learning() end
-  if state.control == PAUSED and state.pausedUntil > 0 and state.now >= state.pausedUntil then state.control = OPEN end
+  if state.control == PAUSED and state.pausedUntil ~= 0 and control.paused_for() == 0 then state.control = OPEN end
   if state.trials == 0 then return end
   local _, trying = control.lists()
   for _, trial in ipairs(trying) do
@@ -81,7 +83,7 @@ function control.ban()
   if state.learnUntil > 0 then
     because, forMs = 'LEARNING', state.quietUntil - state.now
   elseif state.control == PAUSED then
-    because, forMs = 'PAUSED', control.paused_for()
+    because, forMs = 'PAUSED', state.pausedUntil > 0 and control.paused_for() or 0
   elseif state.control == DRAINING then
     because, forMs = 'DRAINING', 0
   elseif state.openings > 0 and (state.now < state.openUntil or state.trials >= TRIALS) then
@@ -139,6 +141,26 @@ function control.is_census_out()
   local ends = call('ZSCORE', TIMES, call('HGET', STATE, ' census') or '')
   ends = tonumber(ends or 0)
   return ends > state.now and ends < REVOKING
+end
+
+-- Who sweeps: { sweeper, since, until, looked at }.
+function control.sweep()
+  local text = call('HGET', STATE, ' sweep')
+  return text and cmsgpack.unpack(text) or { '', 0, 0, 0 }
+end
+
+function control.elect(sweeper, forMs)
+  local it = control.sweep()
+  local isRunning = state.now < it[3]
+  if isRunning and it[1] ~= sweeper then return false end
+  call('HSET', STATE, ' sweep', cmsgpack.pack({ sweeper, isRunning and it[2] or state.now, state.now + forMs, it[4] }))
+  return true
+end
+
+function control.retire(sweeper, looked)
+  local it = control.sweep()
+  if it[1] ~= sweeper or state.now >= it[3] then return end
+  call('HSET', STATE, ' sweep', cmsgpack.pack({ sweeper, it[2], state.now, looked and state.now or it[4] }))
 end
 
 -- What an operator has changed, if anything.
