@@ -96,6 +96,7 @@ describe('what each function may do', () => {
       [
         'elasticache:Connect',
         'rds-data:ExecuteStatement',
+        'rds-db:connect',
         'secretsmanager:GetSecretValue',
         'sqs:SendMessage',
       ],
