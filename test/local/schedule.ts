@@ -27,7 +27,7 @@ const resultOf = (outcome: Outcome): string => {
     : `${outcome.error.errorType}: ${outcome.error.errorMessage}`;
 };
 
-export const scheduledEvent = (): ScheduledEvent => ({
+const scheduledEvent = (): ScheduledEvent => ({
   version: '0',
   id: randomUUID(),
   'detail-type': 'Scheduled Event',
