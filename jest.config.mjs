@@ -30,6 +30,7 @@ export default {
     project('differential', withServers),
     project('integration', withServers),
     project('chaos', withServers),
+    project('browser', withServers),
     project('e2e', {
       globalSetup: '<rootDir>/test/support/e2e-setup.ts',
       globalTeardown: '<rootDir>/test/support/e2e-teardown.ts',

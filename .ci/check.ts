@@ -48,8 +48,13 @@ const STEPS: readonly Step[] = [
     ],
   },
   { name: 'types', command: () => ['tsc', '-p', '.', ...(hasColour ? ['--pretty'] : [])] },
+  {
+    name: 'page',
+    command: () => ['tsc', '-p', 'functions/console', ...(hasColour ? ['--pretty'] : [])],
+  },
   { name: 'tidy', command: () => ['node', '.ci/tidy.ts'] },
   { name: 'lua', command: () => ['node', '.ci/embed-lua.ts', '--check'] },
+  { name: 'console', command: () => ['node', '.ci/embed-console.ts', '--check'] },
   { name: 'lock', command: () => ['node', '.ci/complete-lock.ts', '--check'] },
   { name: 'unused', command: () => ['knip', '--no-progress', '--treat-config-hints-as-errors'] },
   { name: 'secrets', command: () => ['secretlint', '--no-glob', ...presentFiles()] },

@@ -21,7 +21,11 @@ const ROOMS: readonly Room[] = [
   { prefix: 'lib/core/', may: ['lib/core/'], packages: 'none' },
   ...PORTS.map((prefix): Room => ({ prefix, may: ['lib/core/'], packages: 'none' })),
   { prefix: 'lib/registry/', may: ['lib/core/', 'lib/registry/registry.ts'], packages: 'one' },
-  { prefix: 'lib/driver/', may: ['lib/core/', 'lib/driver/driver.ts'], packages: 'one' },
+  {
+    prefix: 'lib/driver/',
+    may: ['lib/core/', 'lib/driver/driver.ts', 'lib/driver/network.ts'],
+    packages: 'one',
+  },
   { prefix: 'lib/pool/', may: ['lib/pool/', 'lib/core/', ...PORTS], packages: 'none' },
   { prefix: 'lib/facade/', may: ['lib/facade/', 'lib/pool/', 'lib/driver/', 'lib/core/'], packages: 'one' },
   { prefix: 'lib/lambda/', may: ['lib/lambda/', 'lib/pool/', 'lib/core/'], packages: 'any' },

@@ -2,6 +2,8 @@
 CREATE TABLE IF NOT EXISTS orders (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   customer text NOT NULL,
+  -- The caller's own name for the request; null where it gave none. An API whose callers log in adds the caller to it.
+  idempotency_key text UNIQUE,
   created_at timestamptz NOT NULL DEFAULT now()
 );
 

@@ -1,20 +1,15 @@
 import type { Context, ScheduledEvent } from 'aws-lambda';
-import { settingsOf } from '../lib/core/config.ts';
+import type { Driver } from '../lib/driver/driver.ts';
 import { createSweeper, type SweepReport } from '../lib/sweeper/sweeper.ts';
 import { openControl } from './control.ts';
 import { measureFailedSweep, measureFleet } from './fleet-metrics.ts';
+import {
+  type ConfigureReport,
+  configureAsNew,
+  isNewResource,
+  type NewResourceEvent,
+} from './new-resource.ts';
 import { type Wiring, wiring } from './wiring.ts';
-
-/** A deploy's first step says that the resource is new, so that nobody's first request waits for the registry to learn. */
-export interface NewResourceEvent {
-  readonly isNew: true;
-}
-
-export interface ConfigureReport {
-  readonly resource: string;
-  readonly kind: 'created' | 'exists';
-  readonly learningMs: number;
-}
 
 type SweeperHandler = (
   event: ScheduledEvent | NewResourceEvent,
@@ -26,9 +21,11 @@ const RESERVE_MS = 5_000;
 
 /** Runs on a schedule; the registry elects one at a time, and it is safe not to run at all. */
 export const sweeperHandler = (parts: Wiring): SweeperHandler => {
-  const sweeper = makeSweeper(parts);
+  const { control: way, database } = parts.settings;
+  const control = way && openControl(way, database.url);
+  const sweeper = makeSweeper(parts, control);
   return async (event, context) => {
-    if ('isNew' in event && event.isNew) return configure(parts);
+    if (isNewResource(event)) return configureAsNew(parts, control);
     const timeBudgetMs = Math.max(1, context.getRemainingTimeInMillis() - RESERVE_MS);
     try {
       const report = await sweeper.sweep({ timeBudgetMs });
@@ -45,11 +42,13 @@ export const sweeperHandler = (parts: Wiring): SweeperHandler => {
   };
 };
 
-const makeSweeper = ({ env, registry, driver, settings }: Wiring) => {
-  const { control, database, follow, lookEveryMs } = settings;
+const makeSweeper = (
+  { env, registry, driver, settings: { follow, lookEveryMs } }: Wiring,
+  control: Driver<unknown> | undefined,
+) => {
   return createSweeper({
     ...{ registry, env, driver, lookEveryMs },
-    ...(control === undefined ? {} : { control: openControl(control, database.url) }),
+    ...(control === undefined ? {} : { control }),
     ...(follow === undefined ? {} : { followCapacity: follow }),
   });
 };
@@ -58,13 +57,6 @@ const tell = ({ logger }: Wiring, report: SweepReport): void => {
   if (!report.isElected) logger.info('Another sweeper is at it', { report });
   else if (report.trouble === undefined) logger.info('Swept', { report });
   else logger.warn('Swept, but not all of it', { report, trouble: report.trouble });
-};
-
-const configure = async ({ pool, registry, logger }: Wiring): Promise<ConfigureReport> => {
-  const { resource } = pool.config;
-  const { kind, learningMs } = await registry.configure(resource, settingsOf(pool.config), true);
-  logger.info('Configured as new', { resource, kind, learningMs });
-  return { resource, kind, learningMs };
 };
 
 let made: SweeperHandler | undefined;

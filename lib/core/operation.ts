@@ -2,8 +2,11 @@ import type { LeaseOutcome, Share } from './lease.ts';
 
 /** An operator's word to a registry. */
 export type Operation =
-  /** Grants nothing for `forMs`, or until `resume` (0). What is open stays in use. */
-  | { readonly kind: 'pause'; readonly forMs: number }
+  /**
+   * Grants nothing for `forMs`, or until `resume` (0). What is open stays in use. `atMost`: a resume is expected before, so
+   * callers wait for it; where the end is known, who cannot wait that long hears so at once.
+   */
+  | { readonly kind: 'pause'; readonly forMs: number; readonly atMost?: boolean }
   /** Ends a pause or a drain, and closes the breaker. */
   | { readonly kind: 'resume' }
   /** Grants nothing, and asks for everything idle until nothing is held. */

@@ -31,9 +31,15 @@ export const PRESETS = {
   },
   /**
    * Aurora DSQL takes 100 new connections a second with a burst of 1,000 and ends each after an hour (AWS, "Cluster quotas and
-   * database limits in Amazon Aurora DSQL"); five minutes before that none is left.
+   * database limits in Amazon Aurora DSQL"); five minutes before that none is left. Where
+   * connects may be put off a new registry keeps quiet for longer (10 s), and its first caller has to outlast that.
    */
-  auroraDsql: { connectsPerSecond: 100, connectBurst: 1_000, maxLifetimeMs: 3_300_000 },
+  auroraDsql: {
+    connectsPerSecond: 100,
+    connectBurst: 1_000,
+    maxLifetimeMs: 3_300_000,
+    acquireTimeoutMs: 15_000,
+  },
   /**
    * PgBouncer, or RDS Proxy; the driver has to know as well (`behindPooler`). Nobody can end another one's connection to a pooler, so
    * none is taken over: who is asked for a place closes it first, and that of a dead holder waits for its expiry.

@@ -11,7 +11,8 @@ export const PROFILES = {
   /** One person at one machine: few connections, failures within seconds, and everything told. */
   development: {
     max: 3,
-    acquireTimeoutMs: 3_000,
+    // Longer than a registry that is new keeps quiet (5 s): whoever comes first must not be refused.
+    acquireTimeoutMs: 8_000,
     startupMaxWaitMs: 30_000,
     leakAfterMs: 30_000,
     logLevel: 'debug',

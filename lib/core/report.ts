@@ -19,6 +19,10 @@ export interface ResourceReport {
   readonly epoch: number;
   readonly version: number;
   readonly control: Control;
+  /** What is left of a pause, in ms; 0: nothing is paused, or it is until somebody resumes. */
+  readonly pausedForMs: number;
+  /** How long ago the last `reconnect` was, in ms; undefined: there was none, or a registry without memory has forgotten it. */
+  readonly reconnectedAgoMs: number | undefined;
   readonly breaker: 'closed' | 'open' | 'half-open';
   readonly groups: readonly GroupReport[];
   readonly entries: readonly ReportEntry[];

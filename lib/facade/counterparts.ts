@@ -1,3 +1,6 @@
+/** As good as never, in ms: the session of a lease does not idle for so long. */
+export const NEVER_IDLE_MS = 3_600_000;
+
 /** Options by name, as the user gave them. */
 export type Given = Readonly<Record<string, unknown>>;
 

@@ -1,8 +1,8 @@
 import type { EventEmitter } from 'node:events';
-import { type Clock, systemClock } from '../core/clock.ts';
-import { atMost } from '../pool/background.ts';
+import { callOutside } from '../core/call-outside.ts';
 import type { Lent } from '../pool/lent.ts';
 import { Pool } from '../pool/pool.ts';
+import { Callers } from './callers.ts';
 import type { ParsedMysqlPool } from './mysql-pool-config.ts';
 
 /** A connection of `mysql2` in its callback form, as a pool of it lends one. */
@@ -20,48 +20,30 @@ type MysqlEvent = 'acquire' | 'connection' | 'enqueue' | 'release';
 /** Lends the connections of a leased pool in the manner of `mysql2`: with its events and its `release`. */
 export class MysqlLending {
   readonly leases: Pool<unknown>;
-  readonly #timeoutMs: number | undefined;
-  readonly #clock: Clock;
+  readonly #callers: Callers<unknown>;
   readonly #emitter: EventEmitter;
   /** Told of with 'connection'. */
   readonly #known = new WeakSet<PoolConnection>();
   readonly #out = new Map<PoolConnection, Lent<unknown>>();
-  readonly #pending = new Set<Promise<unknown>>();
 
-  constructor({ options, timeoutMs }: ParsedMysqlPool, emitter: EventEmitter) {
-    this.#timeoutMs = timeoutMs;
-    this.#clock = options.clock ?? systemClock;
+  constructor(parsed: ParsedMysqlPool, emitter: EventEmitter) {
     this.#emitter = emitter;
-    this.leases = new Pool(options);
+    this.leases = new Pool(parsed.options);
+    this.#callers = new Callers(this.leases, parsed);
   }
 
   /** Rejects with the pool's errors. */
-  async checkOut(): Promise<PoolConnection> {
+  checkOut(): Promise<PoolConnection> {
     const { idle, lent, busy, opening } = this.leases.status();
     if (idle === 0 && lent + busy + opening >= this.leases.config.max) this.#tell('enqueue');
-    const checkingOut = this.#checkOut();
-    this.#pending.add(checkingOut);
-    try {
-      return await checkingOut;
-    } finally {
-      this.#pending.delete(checkingOut);
-    }
+    return this.#callers.serve((lent) => this.#handOut(lent));
   }
 
-  /**
-   * Those who wait already are served, for as long as a connect may take; then waits for what is lent, however long, and
-   * closes everything.
-   */
-  async end(): Promise<void> {
-    const pending = Promise.allSettled(this.#pending).then(() => undefined);
-    if (this.#pending.size > 0) await atMost(this.#clock, this.leases.config.connectTimeoutMs, pending);
-    await this.leases.close({ timeoutMs: Number.POSITIVE_INFINITY });
+  end(): Promise<void> {
+    return this.#callers.end();
   }
 
-  async #checkOut(): Promise<PoolConnection> {
-    const lent = await this.leases.acquire(
-      this.#timeoutMs === undefined ? {} : { timeoutMs: this.#timeoutMs },
-    );
+  #handOut(lent: Lent<unknown>): PoolConnection {
     const connection = coreOf(lent.connection);
     this.#out.set(connection, lent);
     if (!this.#known.has(connection)) {
@@ -91,15 +73,8 @@ export class MysqlLending {
     if (!isUnwanted) this.#tell('release', connection);
   }
 
-  /** A listener's exception is the listener's own, in a tick of its own: what is lent or closed meanwhile must go on. */
   #tell(event: MysqlEvent, ...values: unknown[]): void {
-    try {
-      this.#emitter.emit(event, ...values);
-    } catch (error) {
-      process.nextTick(() => {
-        throw error;
-      });
-    }
+    callOutside(() => this.#emitter.emit(event, ...values));
   }
 }
 

@@ -1,7 +1,4 @@
-import { type Counterpart, Counterparts, type Given } from './counterparts.ts';
-
-/** As good as never, in ms: the session of a lease does not idle for so long. */
-const NEVER_IDLE_MS = 3_600_000;
+import { type Counterpart, Counterparts, type Given, NEVER_IDLE_MS } from './counterparts.ts';
 
 const TABLE: Readonly<Record<string, Counterpart>> = {
   // To `mysql2` 0 is no limit at all.

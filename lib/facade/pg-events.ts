@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import type pg from 'pg';
+import { callOutside } from '../core/call-outside.ts';
 
 type Log = (...messages: unknown[]) => void;
 
@@ -13,15 +14,8 @@ export class PgEvents {
     this.log = log;
   }
 
-  /** A listener's exception is the listener's own, in a tick of its own: what is lent or closed meanwhile must go on. */
   tell(event: 'connect' | 'acquire' | 'release' | 'remove' | 'error', ...values: unknown[]): void {
-    try {
-      this.#emitter.emit(event, ...values);
-    } catch (error) {
-      process.nextTick(() => {
-        throw error;
-      });
-    }
+    callOutside(() => this.#emitter.emit(event, ...values));
   }
 
   /** An idle client has died. An 'error' that nobody listens for would end the process. */

@@ -1,9 +1,9 @@
 import type pg from 'pg';
 import { type Clock, type Instant, systemClock } from '../core/clock.ts';
-import { atMost } from '../pool/background.ts';
 import type { OnClosed } from '../pool/closer.ts';
 import type { Lent } from '../pool/lent.ts';
 import { Pool } from '../pool/pool.ts';
+import { Callers } from './callers.ts';
 import type { PgEvents } from './pg-events.ts';
 import type { ParsedPgPool } from './pg-pool-config.ts';
 
@@ -26,7 +26,7 @@ const IDLE_SESSION_ENDED = '57P05';
 /** Lends the clients of a leased pool in the manner of `pg.Pool`: with its hooks, its events and its `release`. */
 export class PgLending {
   readonly leases: Pool<pg.Client>;
-  readonly #timeoutMs: number | undefined;
+  readonly #callers: Callers<pg.Client>;
   readonly #clock: Clock;
   readonly #hooks: PgHooks;
   readonly #events: PgEvents;
@@ -35,14 +35,13 @@ export class PgLending {
   readonly #out = new Map<pg.Client, CheckOut>();
   /** Came back over: its last borrower has heard why. */
   readonly #spent = new WeakSet<pg.Client>();
-  readonly #pending = new Set<Promise<unknown>>();
 
-  constructor({ options, timeoutMs }: ParsedPgPool, hooks: PgHooks, events: PgEvents) {
-    this.#timeoutMs = timeoutMs;
-    this.#clock = options.clock ?? systemClock;
+  constructor(parsed: ParsedPgPool, hooks: PgHooks, events: PgEvents) {
+    this.#clock = parsed.options.clock ?? systemClock;
     this.#hooks = hooks;
     this.#events = events;
-    this.leases = new Pool(options, (...closed) => this.#onClosed(...closed));
+    this.leases = new Pool(parsed.options, (...closed) => this.#onClosed(...closed));
+    this.#callers = new Callers(this.leases, parsed);
   }
 
   get idleCount(): number {
@@ -71,14 +70,8 @@ export class PgLending {
   }
 
   /** Rejects with the pool's errors, or with what a hook has thrown. */
-  async checkOut(): Promise<pg.PoolClient> {
-    const checkingOut = this.#checkOut();
-    this.#pending.add(checkingOut);
-    try {
-      return await checkingOut;
-    } finally {
-      this.#pending.delete(checkingOut);
-    }
+  checkOut(): Promise<pg.PoolClient> {
+    return this.#callers.serve((lent) => this.#handOut(lent));
   }
 
   /** Ends `client`'s time with its borrower. An error with which it is over closes it; one of its statements does not. */
@@ -86,20 +79,11 @@ export class PgLending {
     this.#release(client, error, false);
   }
 
-  /**
-   * Those who wait already are served, for as long as a connect may take; then waits for what is lent, however long, and
-   * closes everything.
-   */
-  async end(): Promise<void> {
-    const pending = Promise.allSettled(this.#pending).then(() => undefined);
-    if (this.#pending.size > 0) await atMost(this.#clock, this.leases.config.connectTimeoutMs, pending);
-    await this.leases.close({ timeoutMs: Number.POSITIVE_INFINITY });
+  end(): Promise<void> {
+    return this.#callers.end();
   }
 
-  async #checkOut(): Promise<pg.PoolClient> {
-    const lent = await this.leases.acquire(
-      this.#timeoutMs === undefined ? {} : { timeoutMs: this.#timeoutMs },
-    );
+  async #handOut(lent: Lent<pg.Client>): Promise<pg.PoolClient> {
     const client = lent.connection as pg.PoolClient;
     const isNew = !this.#known.has(client);
     if (isNew) await this.#welcome(client, lent);

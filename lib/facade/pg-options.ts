@@ -1,7 +1,4 @@
-import { type Counterpart, Counterparts, type Given } from './counterparts.ts';
-
-/** As good as never, in ms: the session of a lease does not idle for so long. */
-const NEVER_IDLE_MS = 3_600_000;
+import { type Counterpart, Counterparts, type Given, NEVER_IDLE_MS } from './counterparts.ts';
 
 /** To `pg` an option that is 0 or empty is one without a bound, or one that was not given. */
 const orUnset = (value: unknown): unknown => value || undefined;

@@ -93,10 +93,8 @@ const leasedClass = (module: RdsDataModule): LeasedClientClass => {
       const answer = this.#send(command, options);
       if (typeof told !== 'function') return answer;
       const tell = told as Callback;
-      answer.then(
-        (output) => tell(null, output),
-        (error: unknown) => tell(error),
-      );
+      // What it throws is dropped, as the SDK does.
+      answer.then((output) => tell(null, output), tell).catch(() => undefined);
       return undefined as unknown as Promise<unknown>;
     }
 

@@ -1,6 +1,5 @@
 import type { RDSDataClientConfig } from '@aws-sdk/client-rds-data';
 import { configError } from '../core/config.ts';
-import { isLeaseholdError } from '../core/errors.ts';
 import { show } from '../core/problem.ts';
 import type { DataApiClient } from '../driver/data-api/client.ts';
 import type { RdsDataModule } from '../driver/data-api/module.ts';
@@ -10,9 +9,8 @@ import {
   type Settings,
   settingsProblems,
 } from '../driver/data-api/settings.ts';
-import { type PoolOptions, parseOptions } from '../pool/pool-options.ts';
-
-type WithoutDriver<Options> = Options extends unknown ? Omit<Options, 'driver'> : never;
+import { parseOptions } from '../pool/pool-options.ts';
+import { attempted, driverProblems, type LeaseOptionsOf, NO_DRIVER } from './leased-config.ts';
 
 /** What `new RDSDataClient` takes, its retries aside; the database; and the lease, as for `createPool`. */
 export interface LeasedRdsDataConfig extends RDSDataClientConfig {
@@ -23,7 +21,7 @@ export interface LeasedRdsDataConfig extends RDSDataClientConfig {
      */
     readonly leasePerStatement?: boolean;
   };
-  readonly lease: WithoutDriver<PoolOptions<DataApiClient>>;
+  readonly lease: LeaseOptionsOf<DataApiClient>;
 }
 
 export interface ParsedRdsDataConfig {
@@ -31,7 +29,7 @@ export interface ParsedRdsDataConfig {
   readonly settings: Settings;
   readonly leasePerStatement: boolean;
   /** Without their driver. */
-  readonly lease: WithoutDriver<PoolOptions<DataApiClient>>;
+  readonly lease: LeaseOptionsOf<DataApiClient>;
 }
 
 /** @throws LeaseholdError CONFIG_INVALID with every problem at once. */
@@ -58,15 +56,12 @@ const renamed = (problem: string): string => {
   return /^\w+:/.test(problem) ? `dataApi.${problem}` : problem;
 };
 
-const NO_DRIVER = { open: () => Promise.reject(new Error('There is no driver.')) };
-
-const leaseProblems = (lease: unknown): string[] => {
+const leaseProblems = (lease: unknown): readonly string[] => {
   if (Object(lease) !== lease) return ['lease: is missing; it is { resource, capacity, registry, … }'];
-  try {
-    parseOptions({ ...Object(lease), driver: NO_DRIVER });
-    return 'driver' in Object(lease) ? ['lease.driver: is made from the other options; leave it out'] : [];
-  } catch (error) {
-    if (!isLeaseholdError(error)) throw error;
-    return (error.details['problems'] as string[]).map((problem) => `lease.${problem}`);
-  }
+  const problems: string[] = [];
+  const isRead = attempted(
+    () => parseOptions({ ...Object(lease), driver: NO_DRIVER }),
+    (problem) => problems.push(`lease.${problem}`),
+  );
+  return isRead === undefined ? problems : driverProblems(Object(lease));
 };

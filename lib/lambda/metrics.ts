@@ -1,8 +1,6 @@
 import type { Pool } from '../pool/pool.ts';
 import type { PoolStatistics } from '../pool/statistics.ts';
-
-/** The units of Powertools that are used here. */
-type Unit = 'Count' | 'Milliseconds' | 'Percent';
+import { CAUSE_DIMENSIONS, type Caused, type Name, POOL_METRICS, type Unit } from './pool-metrics.ts';
 
 /** A metric of its own, with dimensions of its own; written as soon as it is added. */
 interface SingleMetric {
@@ -19,11 +17,12 @@ export interface MetricsSink {
 /** Values of one metric that a record lists, at most: Powertools flushes a metric that reaches 100. The longest are kept. */
 const VALUES_MAX = 50;
 
-/** The durations that are listed one by one. */
-type Duration = 'AcquireWait' | 'LeaseWait' | 'ConnectTime' | 'HoldTime';
+/** Listed one by one. */
+const DURATIONS = ['AcquireWait', 'LeaseWait', 'ConnectTime', 'HoldTime'] as const satisfies readonly Name[];
+type Duration = (typeof DURATIONS)[number];
 
-/** Counted since the last record: `name`, or `name` with the value of a dimension of its own behind it. */
-type Counter = readonly [name: string, dimension?: string, value?: string];
+/** Counted since the last record: `name`, or `name` for one of its causes. */
+type Counter = readonly [name: Exclude<Name, Caused>] | readonly [name: Caused, cause: string];
 
 export interface PoolMetrics extends Disposable {
   /**
@@ -65,12 +64,12 @@ class Recorder implements PoolMetrics {
       events.on('connectionOpened', ({ openMs }) => this.#keep('ConnectTime', openMs)),
       events.on('leakSuspected', () => this.#add(['LeaksSuspected'])),
       events.on('healthChecked', ({ closed }) => closed > 0 && this.#add(['HealthChecksFailed'], closed)),
-      events.on('waiting', ({ because }) => this.#add(['LongWaits', 'because', because ?? 'QUEUE'])),
+      events.on('waiting', ({ because }) => this.#add(['LongWaits', because ?? 'QUEUE'])),
       events.on('connectionOpened', () => this.#add(['ConnectionsOpened'])),
-      events.on('connectionFailed', ({ failure }) => this.#add(['ConnectionsFailed', 'cause', failure])),
-      events.on('connectionClosed', ({ reason }) => this.#add(['ConnectionsClosed', 'reason', reason])),
-      events.on('leaseLost', ({ reason }) => this.#add(['LeasesLost', 'reason', reason])),
-      events.on('leaseDenied', ({ reason }) => this.#add(['Denied', 'reason', reason])),
+      events.on('connectionFailed', ({ failure }) => this.#add(['ConnectionsFailed', failure])),
+      events.on('connectionClosed', ({ reason }) => this.#add(['ConnectionsClosed', reason])),
+      events.on('leaseLost', ({ reason }) => this.#add(['LeasesLost', reason])),
+      events.on('leaseDenied', ({ reason }) => this.#add(['Denied', reason])),
       events.on('censusRefused', () => this.#add(['CensusRefused'])),
       events.on('leftLent', ({ count }) => this.#add(['LeftLent'], count)),
     ];
@@ -78,9 +77,7 @@ class Recorder implements PoolMetrics {
 
   record(): void {
     const counts = [...this.#counts.values()];
-    const durations = Object.entries(this.#durations).map(
-      ([name, values]) => [name, values.splice(0)] as const,
-    );
+    const durations = DURATIONS.map((name) => [name, this.#durations[name].splice(0)] as const);
     const { gets } = this.#pool.statistics();
     const before = this.#gets;
     const { idle, lent, busy, closing, waiting } = this.#pool.status();
@@ -89,17 +86,14 @@ class Recorder implements PoolMetrics {
     this.#gets = gets;
     this.#peak = { lent, waiting };
     quietly(() => {
-      this.#addLevels({
-        PoolSize: idle + lent + busy,
-        ConnectionsActive: Math.max(peak.lent, lent),
-        ConnectionsIdle: idle,
-        LeasesHeld: idle + lent + busy + closing,
-        Waiting: Math.max(peak.waiting, waiting),
-      });
-      for (const [name, values] of durations)
-        for (const ms of values) this.#sink.addMetric(name, 'Milliseconds', ms);
-      for (const [name, count] of getsSince(before, gets)) this.#sink.addMetric(name, 'Count', count);
-      for (const [name, count] of totals(counts)) this.#sink.addMetric(name, 'Count', count);
+      this.#tell('PoolSize', idle + lent + busy);
+      this.#tell('ConnectionsActive', Math.max(peak.lent, lent));
+      this.#tell('ConnectionsIdle', idle);
+      this.#tell('LeasesHeld', idle + lent + busy + closing);
+      this.#tell('Waiting', Math.max(peak.waiting, waiting));
+      for (const [name, values] of durations) for (const ms of values) this.#tell(name, ms);
+      for (const [name, count] of getsSince(before, gets)) this.#tell(name, count);
+      for (const [name, count] of totals(counts)) this.#tell(name, count);
     });
     for (const { counter, count } of counts) quietly(() => this.#addByCause(counter, count));
   }
@@ -109,16 +103,17 @@ class Recorder implements PoolMetrics {
     recorders.get(this.#sink)?.delete(this.#pool);
   }
 
-  #addLevels(levels: Readonly<Record<string, number>>): void {
-    for (const [name, value] of Object.entries(levels)) this.#sink.addMetric(name, 'Count', value);
+  #tell(name: Name, value: number): void {
+    this.#sink.addMetric(name, POOL_METRICS[name], value);
   }
 
   /** A dimension applies to a whole blob, so a cause goes into one of its own; such events are rare. */
-  #addByCause([name, dimension, value]: Counter, count: number): void {
-    if (dimension === undefined || value === undefined) return;
+  #addByCause(counter: Counter, count: number): void {
+    if (counter.length === 1) return;
+    const [name, cause] = counter;
     const single = this.#sink.singleMetric?.();
-    single?.addDimension(dimension, value);
-    single?.addMetric(name, 'Count', count);
+    single?.addDimension(CAUSE_DIMENSIONS[name], cause);
+    single?.addMetric(name, POOL_METRICS[name], count);
   }
 
   #onAcquired(waitMs: number): void {
@@ -133,7 +128,7 @@ class Recorder implements PoolMetrics {
 
   #onFailed(code: string): void {
     this.#notePeak(1);
-    this.#add(['AcquireFailed', 'code', code]);
+    this.#add(['AcquireFailed', code]);
   }
 
   #notePeak(leftWaiting: number): void {
@@ -156,7 +151,7 @@ const keepLongest = (waits: number[], waitMs: number): void => {
 };
 
 /** How callers came by a connection since then: what is worth an alarm is how few of them came by it at once. */
-const getsSince = (before: Gets, now: Gets): readonly (readonly [string, number])[] =>
+const getsSince = (before: Gets, now: Gets): readonly (readonly [Name, number])[] =>
   (
     [
       ['GetsDirect', now.direct - before.direct],
@@ -195,8 +190,8 @@ export const poolMetrics = (pool: MeasuredPool, metrics: MetricsSink): PoolMetri
 
 const totals = (
   counts: readonly { readonly counter: Counter; readonly count: number }[],
-): ReadonlyMap<string, number> => {
-  const sums = new Map<string, number>();
+): ReadonlyMap<Name, number> => {
+  const sums = new Map<Name, number>();
   for (const { counter, count } of counts) sums.set(counter[0], (sums.get(counter[0]) ?? 0) + count);
   return sums;
 };

@@ -10,7 +10,7 @@ import {
 } from '../core/breaker.ts';
 import type { CensusDuty } from '../core/duty.ts';
 import type { Control, Forbidden, InForce, LeaseOutcome, ResourceSettings } from '../core/lease.ts';
-import { LIMITS } from '../core/limits.ts';
+import { EPOCH_MS, FENCES_PER_MS, LIMITS } from '../core/limits.ts';
 import { SweepTerm } from './memory-sweep.ts';
 
 /** What forbids every grant, and for how long at least if that is known, in ms. */
@@ -32,6 +32,8 @@ export class GrantControl {
   /** Leases that ended while learning. */
   readonly farewells = new Set<string>();
   #pausedUntil = 0;
+  /** A resume is expected before. */
+  #isPausedAtMost = false;
   #quietUntil: number;
   #censusUntil = 0;
   #censusToken = 0;
@@ -88,7 +90,7 @@ export class GrantControl {
       return quietMs > 0 ? { because: 'LEARNING', forMs: quietMs } : { because: 'LEARNING' };
     }
     if (this.control === 'paused') {
-      const forMs = this.pausedForMs(now);
+      const forMs = this.#isPausedAtMost ? 0 : this.pausedForMs(now);
       return forMs > 0 ? { because: 'PAUSED', forMs } : { because: 'PAUSED' };
     }
     if (this.control === 'draining') return { because: 'DRAINING' };
@@ -102,13 +104,20 @@ export class GrantControl {
     return this.ban(now) === undefined && phaseOf(this.breaker, now) === 'closed';
   }
 
-  pause(forMs: number, now: number): void {
+  pause(forMs: number, now: number, atMost = false): void {
     this.control = 'paused';
+    this.#isPausedAtMost = atMost;
     this.#pausedUntil = forMs > 0 ? now + forMs : 0;
   }
 
   pausedForMs(now: number): number {
     return this.control === 'paused' && this.#pausedUntil > 0 ? Math.max(0, this.#pausedUntil - now) : 0;
+  }
+
+  /** Fences tell the time. */
+  reconnectedAgoMs(now: number): number | undefined {
+    if (this.staleBelow === 0) return undefined;
+    return Math.max(0, now - EPOCH_MS - Math.floor(this.staleBelow / FENCES_PER_MS));
   }
 
   /** An operator's word comes back from a holder; the higher version wins. */

@@ -64,7 +64,7 @@ export const operate = (book: LeaseBook, operation: Operation): OperateReply => 
   const { control, now } = book;
   switch (operation.kind) {
     case 'pause':
-      control.pause(operation.forMs, now);
+      control.pause(operation.forMs, now, operation.atMost);
       break;
     case 'resume':
       control.resume();

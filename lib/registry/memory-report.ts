@@ -21,6 +21,8 @@ export const reportOf = (book: LeaseBook, entries: number | readonly string[]): 
     epoch: control.epoch,
     version: control.version,
     control: control.control,
+    pausedForMs: control.pausedForMs(now),
+    reconnectedAgoMs: control.reconnectedAgoMs(now),
     breaker: phaseOf(control.breaker, now),
     groups: groups
       .all()

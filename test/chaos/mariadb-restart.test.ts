@@ -4,18 +4,17 @@ import { settingsOf } from '../../lib/core/config.ts';
 import { mysqlDriver } from '../../lib/driver/mysql.ts';
 import { createPool, type Pool } from '../../lib/index.ts';
 import { memoryRegistry } from '../../lib/registry/memory.ts';
-import { eventually, pause } from '../support/eventually.ts';
 import { type MariadbServer, startMariadb } from '../support/mariadb.ts';
+import { restartUnderLoad } from '../support/restart-scenario.ts';
 
 const CAPACITY = 4;
-const CALLERS = 8;
 
 let server: MariadbServer;
 let users = 0;
 
 beforeAll(async () => {
   server = await startMariadb({ own: true });
-});
+}, 60_000);
 afterAll(() => server.stop());
 
 interface World {
@@ -64,39 +63,15 @@ const threadOf = (pool: Pool<mysql.Connection>): Promise<number> =>
 describe('a MariaDB that restarts', () => {
   test('each caller sees one error at most, nothing is replayed, and the capacity holds', async () => {
     await withWorld(async ({ pools, user, refused }) => {
-      const acknowledged: number[] = [];
-      const tried: number[] = [];
-      const failures: unknown[][] = [];
-      let isOver = false;
-      const live = async (caller: number): Promise<void> => {
-        const pool = pools[caller % pools.length] as Pool<mysql.Connection>;
-        const seen: unknown[] = [];
-        failures.push(seen);
-        for (let n = 0; !isOver; n += 1) {
-          const id = caller * 1_000_000 + n;
-          tried.push(id);
-          await insert(pool, id).then(
-            () => acknowledged.push(id),
-            (error: unknown) => seen.push(error),
-          );
-          await pause(5);
-        }
-      };
-      const callers = Promise.all(Array.from({ length: CALLERS }, (_, caller) => live(caller)));
-      await pause(400);
-      await server.restart();
-      const before = acknowledged.length;
-      await eventually(() => acknowledged.length > before + 10 * CALLERS, { timeoutMs: 15_000 });
-      isOver = true;
-      await callers;
-
-      for (const seen of failures) expect(seen.length).toBeLessThanOrEqual(1);
-      expect(failures.flat().filter((error) => !isClear(error))).toEqual([]);
-      const rows = await server.query<{ id: number }>(`SELECT id FROM ${user}.things`);
-      const ids = rows.map(({ id }) => id);
-      expect(new Set(ids).size).toBe(ids.length);
-      expect(acknowledged.filter((id) => !ids.includes(id))).toEqual([]);
-      expect(ids.filter((id) => !tried.includes(id))).toEqual([]);
+      await restartUnderLoad({
+        inserts: pools.map((pool) => (id: number) => insert(pool, id)),
+        restart: () => server.restart(),
+        rows: async () => {
+          const found = await server.query<{ id: number }>(`SELECT id FROM ${user}.things`);
+          return found.map(({ id }) => id);
+        },
+        isClear,
+      });
       expect(refused.count).toBe(0);
     });
   });

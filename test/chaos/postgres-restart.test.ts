@@ -6,16 +6,16 @@ import { createPool, type Pool } from '../../lib/index.ts';
 import { memoryRegistry } from '../../lib/registry/memory.ts';
 import { eventually, pause } from '../support/eventually.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
+import { restartUnderLoad } from '../support/restart-scenario.ts';
 
 const CAPACITY = 4;
-const CALLERS = 8;
 
 let server: PostgresServer;
 let roles = 0;
 
 beforeAll(async () => {
   server = await startPostgres();
-});
+}, 60_000);
 afterAll(() => server.stop());
 
 interface World {
@@ -75,38 +75,12 @@ const isClear = (error: unknown): boolean =>
 describe('a PostgreSQL that restarts', () => {
   test('each caller sees one error at most, nothing is replayed, and the capacity holds', async () => {
     await withWorld(async ({ pools, rows, refused }) => {
-      const acknowledged: number[] = [];
-      const tried: number[] = [];
-      const failures: unknown[][] = [];
-      let isOver = false;
-      const live = async (caller: number): Promise<void> => {
-        const pool = pools[caller % pools.length] as Pool<pg.Client>;
-        const seen: unknown[] = [];
-        failures.push(seen);
-        for (let n = 0; !isOver; n += 1) {
-          const id = caller * 1_000_000 + n;
-          tried.push(id);
-          await insert(pool, id).then(
-            () => acknowledged.push(id),
-            (error: unknown) => seen.push(error),
-          );
-          await pause(5);
-        }
-      };
-      const callers = Promise.all(Array.from({ length: CALLERS }, (_, caller) => live(caller)));
-      await pause(400);
-      await server.restart();
-      const before = acknowledged.length;
-      await eventually(() => acknowledged.length > before + 10 * CALLERS, { timeoutMs: 20_000 });
-      isOver = true;
-      await callers;
-
-      for (const seen of failures) expect(seen.length).toBeLessThanOrEqual(1);
-      expect(failures.flat().filter((error) => !isClear(error))).toEqual([]);
-      const ids = await rows();
-      expect(new Set(ids).size).toBe(ids.length);
-      expect(acknowledged.filter((id) => !ids.includes(id))).toEqual([]);
-      expect(ids.filter((id) => !tried.includes(id))).toEqual([]);
+      await restartUnderLoad({
+        inserts: pools.map((pool) => (id: number) => insert(pool, id)),
+        restart: () => server.restart(),
+        rows,
+        isClear,
+      });
       expect(refused.count).toBe(0);
     });
   }, 60_000);

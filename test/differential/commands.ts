@@ -316,7 +316,10 @@ export class CommandSource {
     const version = random.chance(0.2) ? { version: random.whole(0, 12) } : {};
     switch (kind) {
       case 'pause':
-        return { kind, forMs: random.pick([0, 300, 2_000]) };
+        return {
+          kind,
+          ...random.pick([{ forMs: 0 }, { forMs: 300 }, { forMs: 2_000 }, { forMs: 2_000, atMost: true }]),
+        };
       case 'resize': {
         const capacity = random.whole(1, 6);
         return { kind, capacity, headroom: random.whole(0, Math.floor(capacity / 2)), ...version };

@@ -57,6 +57,17 @@ describe('the client is one of the user’s own SDK', () => {
     expect(answer).toMatchObject({ records: [[{ longValue: 1 }]] });
   });
 
+  /** What nobody handles fails the test. */
+  it('a callback that throws ends nothing, as with the SDK itself', async () => {
+    for (const statement of ['SELECT 1', 'nonsense'])
+      await new Promise<void>((resolve) => {
+        client.send(execute(statement), () => {
+          setImmediate(resolve);
+          throw new Error('of the callback’s own');
+        });
+      });
+  });
+
   it('a batch, and a statement within a transaction', async () => {
     const table = await fleet.world.table('id int');
     const transactionId = await begin();

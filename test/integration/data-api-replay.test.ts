@@ -268,6 +268,18 @@ describe('a transaction always ends', () => {
     expect(await rows()).toBe(0);
   });
 
+  it('closing gives up a statement that is not answered in its transaction in half its time, and rolls back in the other', async () => {
+    await client.begin();
+    world.server.plan({ sql: 'INSERT', when: 'after', fault: { delayMs: 1_000 } });
+    const before = executed('Execute');
+    const unanswered = expect(write()).rejects.toThrow();
+    await eventually(() => executed('Execute') > before);
+    expect(await connection.close(500)).toEqual({ endSeen: true });
+    await unanswered;
+    expect(world.server.openTransactions).toBe(0);
+    expect(await rows()).toBe(0);
+  });
+
   it('closing waits for what runs; what does not end in time was not seen to end', async () => {
     const quick = await world.connect();
     const running = quick.client.execute('SELECT pg_sleep(0.1)::text');

@@ -8,6 +8,7 @@ import { handler as sweep, sweeperHandler } from '../../functions/sweeper.ts';
 import { wire, wiring } from '../../functions/wiring.ts';
 import { settingsOf } from '../../lib/core/config.ts';
 import { isLeaseholdError, type LeaseholdError } from '../../lib/index.ts';
+import { eventually } from '../support/eventually.ts';
 import { contextFor, httpEvent, lambdaContext, scheduledEvent } from '../support/lambda.ts';
 import type { PostgresRole } from '../support/postgres.ts';
 import { freshNamespace, freshRoleAndDatabase, postgresAdmin, redisUrl } from '../support/servers.ts';
@@ -60,6 +61,12 @@ const bodyOf = <Body>({ body }: APIGatewayProxyStructuredResultV2): Body => JSON
 const post = (body: string, isBase64Encoded = false): Promise<APIGatewayProxyStructuredResultV2> =>
   orders(httpEvent('POST /orders', { body, isBase64Encoded }), lambdaContext());
 
+const postWithKey = (order: object, key: string): Promise<APIGatewayProxyStructuredResultV2> =>
+  orders(
+    httpEvent('POST /orders', { body: JSON.stringify(order), headers: { 'idempotency-key': key } }),
+    lambdaContext(),
+  );
+
 const get = (id: string): Promise<APIGatewayProxyStructuredResultV2> =>
   orders(httpEvent('GET /orders/{id}', { id }), lambdaContext());
 
@@ -80,6 +87,7 @@ describe('a deploy’s first step', () => {
       resource: 'orders',
       kind: 'created',
       learningMs: 0,
+      isNew: true,
     });
     expect(await sweep({ isNew: true }, lambdaContext())).toMatchObject({ kind: 'exists', learningMs: 0 });
     expect(await sessions(role.user)).toBe(0);
@@ -120,6 +128,11 @@ describe('the orders API', () => {
     [
       'a text that PostgreSQL cannot store',
       JSON.stringify({ ...ORDER, customer: 'A\u0000da' }),
+      'The order is not valid. customer: 1 to 100 characters.',
+    ],
+    [
+      'half a character, which would come back as another one',
+      JSON.stringify({ ...ORDER, customer: 'Ada \ud800' }),
       'The order is not valid. customer: 1 to 100 characters.',
     ],
   ])('answers 400 to %s', async (_name, body, message) => {
@@ -167,6 +180,152 @@ describe('the orders API', () => {
     expect((await post(JSON.stringify(ORDER))).statusCode).toBe(201);
   });
 
+  const deep = '['.repeat(100_000);
+  it.each([
+    ['a list', '[]', 400],
+    ['a number', '1e400', 400],
+    ['an endless list', deep, 400],
+    ['a deep list', `${deep}${']'.repeat(100_000)}`, 400],
+    ['5 MB of a name', JSON.stringify({ ...ORDER, customer: 'x'.repeat(5_000_000) }), 400],
+    ['100,000 items', JSON.stringify({ ...ORDER, items: Array(100_000).fill(ORDER.items[0]) }), 400],
+    [
+      'a quantity beyond an integer',
+      JSON.stringify({ ...ORDER, items: [{ sku: 'tea', quantity: 2 ** 53 }] }),
+      400,
+    ],
+    ['a prototype', '{"__proto__":{"customer":"Ada","items":[{"sku":"tea","quantity":1}]}}', 400],
+    [
+      'a length instead of a list',
+      '{"customer":"Ada","items":{"length":1,"0":{"sku":"tea","quantity":1}}}',
+      400,
+    ],
+    ['SQL', JSON.stringify({ customer: "'); DROP TABLE orders; --", items: ORDER.items }), 201],
+    ['more than was asked for', JSON.stringify({ ...ORDER, id: '1', createdAt: 'yesterday' }), 201],
+  ])('an attacker who sends %s gets an answer, and breaks nothing', async (_name, body, statusCode) => {
+    expect(await post(body)).toMatchObject({ statusCode });
+    expect((await post(JSON.stringify(ORDER))).statusCode).toBe(201);
+  });
+
+  it.each([
+    ['', 400],
+    ['0', 400],
+    ['-1', 400],
+    ['9223372036854775808', 400],
+    ['１', 400],
+    ['1\u0000', 400],
+    ['999999999999999999', 404],
+  ])('an order of id %j is answered %i', async (id, statusCode) => {
+    expect((await get(id)).statusCode).toBe(statusCode);
+  });
+
+  it('answers what is no request of an HTTP API', async () => {
+    for (const event of [
+      {},
+      null,
+      { routeKey: 'POST /orders' },
+      { ...httpEvent('POST /orders'), body: null },
+    ])
+      expect((await orders(event as never, lambdaContext())).statusCode).toBeGreaterThanOrEqual(400);
+  });
+
+  it('answers 400 with what is wrong with body and key together', async () => {
+    const { statusCode, body } = await postWithKey({ ...ORDER, items: [] }, 'ключ');
+    expect(statusCode).toBe(400);
+    expect(JSON.parse(body ?? '')).toEqual({
+      message:
+        'The order is not valid. items: a list of 1 to 100; Idempotency-Key: 1 to 100 visible characters of ASCII.',
+    });
+    expect((await postWithKey(ORDER, 'k'.repeat(101))).statusCode).toBe(400);
+    expect((await postWithKey(ORDER, '')).statusCode).toBe(400);
+  });
+
+  it('an order that is sent again with its key is the same order, and is counted once', async () => {
+    forget();
+    const first = await postWithKey(ORDER, 'a retry after a time-out'.replaceAll(' ', '-'));
+    const second = await postWithKey(ORDER, 'a retry after a time-out'.replaceAll(' ', '-'));
+    expect(first.statusCode).toBe(201);
+    expect(second).toEqual(first);
+    expect(output().match(/"OrdersPlaced":1/g)).toHaveLength(1);
+    expect(bodyOf<Order>(await postWithKey(ORDER, 'another-key')).id).not.toBe(bodyOf<Order>(first).id);
+  });
+
+  it('many at once with one key make one order', async () => {
+    const several = wire({ ...env, LEASEHOLD_MAX: '4' });
+    const handler = ordersHandler(several);
+    const body = JSON.stringify(ORDER);
+    const event = httpEvent('POST /orders', { body, headers: { 'idempotency-key': 'at-once' } });
+    const answers = await Promise.all(Array.from({ length: 12 }, () => handler(event, contextFor(handler))));
+    expect(new Set(answers.map(({ statusCode }) => statusCode))).toEqual(new Set([201]));
+    expect(new Set(answers.map((each) => bodyOf<Order>(each).id)).size).toBe(1);
+    await several.close();
+  });
+
+  it('a key that was used for another order is refused, and nothing is written', async () => {
+    const first = await postWithKey(ORDER, 'taken');
+    const other = await postWithKey({ ...ORDER, customer: 'Bob' }, 'taken');
+    expect(other.statusCode).toBe(422);
+    expect(bodyOf<Order>(await get(bodyOf<Order>(first).id)).customer).toBe('Ada');
+  });
+
+  describe('whose connection is cut off in the middle', () => {
+    /** Posts while somebody else holds the table, and ends the session that waits for it. */
+    const cutOff = async (request: () => Promise<APIGatewayProxyStructuredResultV2>) => {
+      const owner = new pg.Client({ connectionString: role.url });
+      await owner.connect();
+      await owner.query('BEGIN');
+      await owner.query('LOCK TABLE orders IN ACCESS EXCLUSIVE MODE');
+      const answering = request();
+      await eventually(async () => {
+        const ended = await postgresAdmin().query(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+           WHERE usename = $1 AND wait_event_type = 'Lock'`,
+          [role.user],
+        );
+        return ended.length > 0;
+      });
+      const answer = await answering;
+      await owner.query('ROLLBACK');
+      await owner.end();
+      return answer;
+    };
+
+    it('answers 503 where the request may be sent again without harm: a GET, or a POST with a key', async () => {
+      const retry = {
+        statusCode: 503,
+        headers: { 'Retry-After': '1' },
+        body: '{"message":"Please try again."}',
+      };
+      expect(await cutOff(() => get('1'))).toMatchObject(retry);
+      expect(await cutOff(() => postWithKey(ORDER, 'cut-off'))).toMatchObject(retry);
+      expect((await postWithKey(ORDER, 'cut-off')).statusCode).toBe(201);
+    });
+
+    it('answers 500 where another try might make a second order', async () => {
+      expect((await cutOff(() => post(JSON.stringify(ORDER)))).statusCode).toBe(500);
+    });
+  });
+
+  it('logs with the request’s id, and nothing of a body, also where the database quotes it', async () => {
+    const owner = new pg.Client({ connectionString: role.url });
+    await owner.connect();
+    await owner.query("ALTER TABLE orders ADD CONSTRAINT nobody CHECK (customer <> 'Eve the secret')");
+    forget();
+    const body = JSON.stringify({ ...ORDER, customer: 'Eve the secret' });
+    const event = httpEvent('POST /orders', { body });
+    expect((await orders(event, lambdaContext())).statusCode).toBe(500);
+    expect((await post(JSON.stringify({ ...ORDER, customer: 'Mallory' }))).statusCode).toBe(201);
+    await owner.query('ALTER TABLE orders DROP CONSTRAINT nobody');
+    await owner.end();
+    const lines = output().split('\n').filter(Boolean);
+    const failed = JSON.parse(lines.find((line) => line.includes('An order failed')) ?? '');
+    expect(failed).toMatchObject({
+      correlation_id: event.requestContext.requestId,
+      error: { code: '23514', message: expect.stringContaining('violates check constraint') },
+    });
+    expect(output()).toContain('"message":"Placed an order"');
+    expect(output()).not.toMatch(/Eve|Mallory/);
+  });
+
   it('writes its metrics in the embedded format', async () => {
     forget();
     await get('1');
@@ -182,6 +341,25 @@ describe('the sweeper function', () => {
     expect(report).toMatchObject({ resource: 'orders', isKnown: true, revoking: 0, lookedThrough: 'none' });
     expect(output()).toContain('"FleetRevoking":0');
     expect(output()).toContain('"message":"Swept"');
+  });
+
+  it('does not believe that a resource is new whose leased sessions the database shows', async () => {
+    const control = await postgresAdmin().createRole(`${role.user}_n`, 1, { database: role.database });
+    await postgresAdmin().query(`GRANT "${role.user}" TO "${control.user}"`);
+    const wired = wire({ ...env, LEASEHOLD_CONTROL_URL: control.url, LEASEHOLD_NAMESPACE: freshNamespace() });
+    const handler = sweeperHandler(wired);
+    expect(await handler({ isNew: true }, lambdaContext())).toMatchObject({ isNew: true, learningMs: 0 });
+    await wired.pool.use((client) => client.query('SELECT 1'));
+    // Redis is flushed, and the first step is taken once more.
+    await wired.registry.forget('orders');
+    expect(await handler({ isNew: true }, lambdaContext())).toMatchObject({
+      isNew: false,
+      learningMs: expect.any(Number),
+    });
+    const { learningMs = 0 } = (await wired.registry.inspect('orders')) ?? {};
+    expect(learningMs).toBeGreaterThan(0);
+    expect(output()).toContain('The database shows 1 leased sessions.');
+    await wired.close();
   });
 
   it('uses a role outside the capacity where one is configured', async () => {

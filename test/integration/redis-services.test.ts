@@ -142,6 +142,20 @@ describe('a service that has no more commands than ElastiCache Serverless', () =
     );
   });
 
+  test('lets the user of infra/registry-user.yml do all of it, and not more than that', async () => {
+    const text = await readFile(new URL('../../infra/registry-user.yml', import.meta.url), 'utf8');
+    const rules = /^AccessString: (.+)$/m.exec(text)?.[1]?.split(' ') ?? [];
+    await admin.call('ACL', 'SETUSER', 'packaged', 'reset', '>secret', ...rules);
+    const client = kept<Redis6>(
+      new Redis6({ ...lambdaRedisOptions, port: server.port, username: 'packaged', password: 'secret' }),
+    );
+    await workAll(client);
+    await expect(client.get('else')).rejects.toThrow('NOPERM');
+    await expect(client.flushall()).rejects.toThrow('NOPERM');
+    await expect(client.keys('leasehold:*')).rejects.toThrow('NOPERM');
+    await expect(client.subscribe('else')).rejects.toThrow('NOPERM');
+  });
+
   test('is sent no request with more arguments than it takes, however full a page is', async () => {
     const counts: number[] = [];
     const client = kept<Redis6>(new Redis6(server.url, lambdaRedisOptions));

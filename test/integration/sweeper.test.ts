@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
+import { settingsOf } from '../../lib/core/config.ts';
 import { postgresDriver } from '../../lib/driver/postgres.ts';
 import { memoryRegistry } from '../../lib/registry/memory.ts';
 import type { Registry } from '../../lib/registry/registry.ts';
@@ -134,16 +135,17 @@ describe('the sweeper, through a lease', () => {
   });
 
   it('touches the database only when there is something to do', async () => {
-    const holder = await startHolder(1, 'SELECT 1');
     const { sweeper } = sweeperOf();
-    expect(await sweeper.sweep()).toMatchObject({
-      lookedThrough: 'none',
-      held: 1,
-      protected: 1,
-      revoking: 0,
+    // A lease of somebody who is seen no more; his session was on a server that is no more.
+    const granted = await world.registry.grant({
+      ...{ resource: 'orders', leaseId: 'AAAAAAAAAAAAAAAA', again: false, stamp: 0, wait: false },
+      ...{ holder: 'h', group: 'g', settings: settingsOf((await world.pool(SHORT)).config) },
     });
+    if (granted.kind !== 'granted') throw new Error(granted.kind);
+    const item = { id: 'AAAAAAAAAAAAAAAA', fence: granted.fence, turn: 1, session: 'gone.1', idle: false };
+    await world.registry.renew('orders', 'h', [item]);
+    expect(await sweeper.sweep()).toMatchObject({ lookedThrough: 'none', held: 1, revoking: 0 });
     expect(proxy.counters.accepted).toBe(0);
-    holder.kill('SIGKILL');
     await untilExpired(1);
     await sweeper.sweep();
     expect(proxy.counters.accepted).toBe(1);

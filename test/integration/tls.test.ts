@@ -90,25 +90,23 @@ describe('TLS towards another machine', () => {
     expect(await text(config)).toMatch(/sslmode=disable/);
   });
 
-  test('a connect that was refused keeps no process alive', async () => {
-    const program = fileURLToPath(new URL('../support/no-tls-child.ts', import.meta.url));
+  /** What a process of its own says of its connection, in time: nothing may keep it alive. */
+  const told = async (databaseUrl: string, env: NodeJS.ProcessEnv = {}): Promise<string> => {
+    const program = fileURLToPath(new URL('../support/tls-child.ts', import.meta.url));
     const { stdout } = await promisify(execFile)(process.execPath, [program], {
-      env: { ...process.env, CHILD_DATABASE_URL: urlOf(postgresAdmin().adminUrl, ELSEWHERE) },
+      env: { ...process.env, ...env, CHILD_DATABASE_URL: databaseUrl },
       timeout: 10_000,
     });
-    expect(stdout).toBe('refused');
+    return stdout;
+  };
+
+  test('a connect that was refused keeps no process alive', async () => {
+    expect(await told(urlOf(postgresAdmin().adminUrl, ELSEWHERE))).toBe('refused');
   });
 
   test('NODE_EXTRA_CA_CERTS makes the default work, with no word in the configuration', async () => {
-    const program = fileURLToPath(new URL('../support/tls-child.ts', import.meta.url));
-    const { stdout } = await promisify(execFile)(process.execPath, [program], {
-      env: {
-        ...process.env,
-        NODE_EXTRA_CA_CERTS: certificates.ca,
-        CHILD_DATABASE_URL: urlOf(server.adminUrl, ELSEWHERE),
-      },
-    });
-    expect(stdout).toBe('ssl true');
+    const env = { NODE_EXTRA_CA_CERTS: certificates.ca };
+    expect(await told(urlOf(server.adminUrl, ELSEWHERE), env)).toBe('ssl true');
   });
 });
 

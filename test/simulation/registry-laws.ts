@@ -64,17 +64,18 @@ export class RegistryLaws {
 
   readonly hear = ({ operation, args, reply, woken = [] }: Execution): void => {
     const [, holder] = args;
+    let adopted = 0;
     if (operation === 'grant') this.#grant(args[0] as GrantRequest, reply as GrantReply, woken);
     else if (operation === 'renew') this.#renew(String(holder), args[2] as RenewItem[], reply as RenewReply);
     else if (operation === 'park') this.#park(String(holder), args[2] as ParkItem[], reply as ParkReply);
     else if (operation === 'release') this.#gone(args[2] as Item[], reply as Words, 'released');
     else if (operation === 'abandon') this.#abandon(args[2] as Item[], reply as Words);
     else if (operation === 'settle') this.#gone(args[2] as Item[], reply as Words, 'settled');
-    else if (operation === 'adopt') this.#adopt(args, reply);
+    else if (operation === 'adopt') adopted = this.#adopt(args, reply);
     else if (operation === 'operate') this.#operate(args[1] as Operation, reply as OperateReply);
     else if (operation === 'configure') this.#configure(args[2] === true);
     else if (operation === 'sweep') this.#duties((reply as SweepReply).duties);
-    for (const id of woken) this.#wake(id, operation === 'operate', overlapsOf(reply));
+    for (const id of woken) this.#wake(id, operation === 'operate', overlapsOf(reply) + adopted);
   };
 
   /** The registry's memory or its time is another one. */
@@ -84,7 +85,7 @@ export class RegistryLaws {
 
   #operate(operation: Operation, reply: OperateReply): void {
     const ledger = this.#ledger;
-    if (reply !== 'done' || operation.kind === 'observe') return;
+    if (reply !== 'done' || operation.kind === 'observe' || operation.kind === 'retire') return;
     if (operation.kind === 'share') {
       ledger.share(operation.group, operation.share);
       return;
@@ -110,23 +111,26 @@ export class RegistryLaws {
     }
   }
 
-  /** What a census tells: what the registry does not know becomes a lease of nobody. */
-  #adopt([, duty, sessions, last]: readonly unknown[], reply: unknown): void {
+  /** What a census tells: what the registry does not know becomes a lease of nobody. How many do. */
+  #adopt([, duty, sessions, last]: readonly unknown[], reply: unknown): number {
     const ledger = this.#ledger;
-    if (reply !== 'adopted') return;
+    if (reply !== 'adopted') return 0;
+    const before = ledger.leases.size;
     for (const found of sessions as readonly SessionFound[]) {
       const isKnown = ledger.leases.has(found.id) || ledger.farewells.has(found.id);
       if (!isKnown) ledger.comesBack(found, NOBODY, 'unknown');
     }
-    if (last === undefined) return;
+    const adopted = ledger.leases.size - before;
+    if (last === undefined) return adopted;
     const isCensus = ledger.isLearning && (duty as CensusDuty).token > 0;
     ledger.endLearning();
     if (isCensus) this.whenLearned();
+    return adopted;
   }
 
   /**
    * A waiter is woken: for a slot that is kept for it out of the room, or to revoke or take over what is unprotected, which
-   * needs a place below the capacity. Nothing may forbid grants. The same step may have overlapped afterwards.
+   * needs a place below the capacity. Nothing may forbid grants. The same step may have overlapped, or adopted, afterwards.
    */
   #wake(id: string, isOperation: boolean, overlaps: number): void {
     const ledger = this.#ledger;

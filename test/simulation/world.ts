@@ -137,6 +137,8 @@ export class World {
       registry: this.registry.seenFrom(machine, this.plan.registryTimeoutMs),
       driver: simDriver(this.database, machine),
       timeBudgetMs: SWEEP_MS,
+      // Every other one looks at the database, whatever the registry says.
+      lookEveryMs: this.#made % 2,
       clock: machine,
       random: randomOf(name, new SeededRandom(this.plan.seed * 1_000 + this.#made)),
     });

@@ -41,6 +41,7 @@ export interface HttpRequest {
   readonly body?: string;
   readonly isBase64Encoded?: boolean;
   readonly id?: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** As long as a real one, and nobody's. */
@@ -49,7 +50,7 @@ const ACCOUNT = '0'.repeat(12);
 /** An event of API Gateway's HTTP API, payload format 2.0. */
 export const httpEvent = (
   routeKey: string,
-  { body, isBase64Encoded, id }: HttpRequest = {},
+  { body, isBase64Encoded, id, headers }: HttpRequest = {},
 ): APIGatewayProxyEventV2 => {
   const [method = 'GET', pattern = '/'] = routeKey.split(' ');
   const path = pattern.replace('{id}', id ?? '');
@@ -58,7 +59,7 @@ export const httpEvent = (
     routeKey,
     rawPath: path,
     rawQueryString: '',
-    headers: { 'content-type': 'application/json', host: 'api.example.com' },
+    headers: { 'content-type': 'application/json', host: 'api.example.com', ...headers },
     requestContext: {
       accountId: ACCOUNT,
       apiId: 'api',

@@ -1,14 +1,9 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { rm, stat, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import mysql from 'mysql2/promise';
-import { eventually } from './eventually.ts';
-import { installPackage } from './install.ts';
 import { freePort, type KeptProcess, makeFolder, type Owner, startKept } from './kept-process.ts';
-
-const run = promisify(execFile);
+import { foundOrInstalled, makeData, onPath, unprivilegedOwner, untilReady } from './kept-server.ts';
 
 export interface MariadbRole {
   readonly user: string;
@@ -55,7 +50,7 @@ export const startMariadb = async (options: MariadbOptions = {}): Promise<Mariad
   const given = process.env['LEASEHOLD_TEST_MARIADB_URL'];
   if (given && !options.own && !options.settings && !options.maxConnections) return external(given);
   const binaries = await mariadbBinaries();
-  const owner = await serverOwner();
+  const owner = await unprivilegedOwner('mysql');
   const folder = await makeFolder('mariadb', owner);
   try {
     const password = randomBytes(12).toString('hex');
@@ -89,39 +84,17 @@ interface Binaries {
   readonly installer: string;
 }
 
-/** Servers are often in a folder for administrators, which other users' PATH leaves out. */
-const onPath = async (name: string): Promise<string | undefined> => {
-  const found = await run('/bin/sh', [
-    '-c',
-    `PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v ${name}`,
-  ]).catch(() => undefined);
-  return found?.stdout.trim();
-};
-
 const present = async (): Promise<Binaries | undefined> => {
   const [server, installer] = [await onPath('mariadbd'), await onPath('mariadb-install-db')];
   return server && installer ? { server, installer } : undefined;
 };
 
-const mariadbBinaries = async (): Promise<Binaries> => {
-  const found = await present();
-  if (found) return found;
-  const installed = (await installPackage('mariadb-server')) ? await present() : undefined;
-  if (installed) return installed;
-  throw new Error(
-    'These tests need MariaDB: install mariadb-server, or name one in LEASEHOLD_TEST_MARIADB_URL.',
+const mariadbBinaries = (): Promise<Binaries> =>
+  foundOrInstalled(
+    present,
+    'mariadb-server',
+    'MariaDB: install mariadb-server, or name one in LEASEHOLD_TEST_MARIADB_URL',
   );
-};
-
-/** MariaDB does not run as root by itself: then the user that distributions make for it, or `nobody`. */
-const serverOwner = async (): Promise<Owner | undefined> => {
-  if (process.getuid?.() !== 0) return undefined;
-  for (const name of ['mysql', 'nobody']) {
-    const ids = await Promise.all([run('id', ['-u', name]), run('id', ['-g', name])]).catch(() => undefined);
-    if (ids) return { uid: Number(ids[0].stdout), gid: Number(ids[1].stdout) };
-  }
-  throw new Error('MariaDB does not run as root, and there is neither a user "mysql" nor "nobody" here.');
-};
 
 const initialise = async (
   { installer }: Binaries,
@@ -139,16 +112,9 @@ const initialise = async (
     ],
     ...['--auth-root-authentication-method=normal', '--innodb-log-file-size=16M'],
   ];
-  // Under a keeper as well: an interrupted start must not leave its folder behind.
-  const installing = await startKept(folder, command, 'KILL', owner);
-  await eventually(async () => !(await installing.isRunning()), {
-    what: 'mariadb-install-db',
-    timeoutMs: 60_000,
-    everyMs: 20,
-  });
-  await installing.end({ keepFolder: true });
-  await stat(join(folder, 'data', 'mysql')).catch(async (error) => {
-    throw new Error(`mariadb-install-db failed:\n${await installing.log()}`, { cause: error });
+  await makeData(folder, {
+    ...{ name: 'mariadb-install-db', command, owner },
+    made: join(folder, 'data', 'mysql'),
   });
   const statements = [
     `ALTER USER root@localhost IDENTIFIED BY '${password}';`,
@@ -185,7 +151,7 @@ const serve = async (
   const admin = mariadbAdmin(`mysql://root:${password}@127.0.0.1:${port}/${DATABASE}`);
   const start = async (...more: string[]): Promise<KeptProcess> => {
     const kept = await startKept(folder, [...command, ...more], 'TERM', owner);
-    await untilReady(admin, kept);
+    await untilReady('MariaDB', kept, () => admin.query('SELECT 1'));
     return kept;
   };
   let server = await start(`--init-file=${join(folder, 'first.sql')}`);
@@ -199,24 +165,6 @@ const serve = async (
     pause: () => server.signal('SIGSTOP'),
     resume: () => server.signal('SIGCONT'),
   };
-};
-
-const untilReady = async (admin: MariadbAdmin, kept: KeptProcess): Promise<void> => {
-  try {
-    const answer = await eventually(
-      async () => {
-        if (!(await kept.isRunning())) return 'dead';
-        await admin.query('SELECT 1');
-        return 'ready';
-      },
-      { what: 'MariaDB', timeoutMs: 30_000, everyMs: 20 },
-    );
-    if (answer === 'dead') throw new Error('it ended at once');
-  } catch (error) {
-    const log = await kept.log();
-    await kept.end();
-    throw new Error(`MariaDB did not start:\n${log}`, { cause: error });
-  }
 };
 
 /** The administrator's side of a server, given its URL. */

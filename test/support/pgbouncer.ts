@@ -1,14 +1,10 @@
-import { execFile } from 'node:child_process';
 import { chown, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import pg from 'pg';
-import { eventually } from './eventually.ts';
-import { freePort, type KeptProcess, makeFolder, type Owner, startKept } from './kept-process.ts';
+import { freePort, makeFolder, type Owner, startKept } from './kept-process.ts';
+import { foundOrInstalled, onPath, untilReady } from './kept-server.ts';
 import { type PostgresRole, serverOwner } from './postgres.ts';
 import { postgresAdmin } from './servers.ts';
-
-const run = promisify(execFile);
 
 export interface PgBouncer {
   readonly port: number;
@@ -25,28 +21,8 @@ export interface PgBouncerOptions {
   readonly settings?: readonly string[];
 }
 
-const onPath = async (): Promise<string | undefined> => {
-  const found = await run('/bin/sh', ['-c', 'PATH=$PATH:/usr/sbin command -v pgbouncer']).catch(
-    () => undefined,
-  );
-  return found?.stdout.trim();
-};
-
-const pgBouncerBinary = async (): Promise<string> => {
-  const present = await onPath();
-  if (present) return present;
-  if (process.getuid?.() === 0 && (await run('apt-get', ['--version']).catch(() => undefined))) {
-    process.stderr.write('No pgbouncer here: installing it with apt-get.\n');
-    await run('apt-get', ['update']);
-    await run('apt-get', ['install', '-y', '--no-install-recommends', 'pgbouncer'], {
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
-      maxBuffer: 1 << 26,
-    });
-    const installed = await onPath();
-    if (installed) return installed;
-  }
-  throw new Error('These tests need PgBouncer: install pgbouncer.');
-};
+const pgBouncerBinary = (): Promise<string> =>
+  foundOrInstalled(() => onPath('pgbouncer'), 'pgbouncer', 'PgBouncer: install pgbouncer');
 
 /** A PgBouncer in front of the test's PostgreSQL, for one role. */
 export const startPgBouncer = async (role: PostgresRole, options: PgBouncerOptions): Promise<PgBouncer> => {
@@ -60,7 +36,7 @@ export const startPgBouncer = async (role: PostgresRole, options: PgBouncerOptio
     const kept = await startKept(folder, [binary, config], 'KILL', owner);
     const url = new URL(role.url);
     url.port = String(port);
-    await untilReady(url.href, kept);
+    await untilReady('PgBouncer', kept, () => login(url.href));
     return { port, url: url.href, stop: () => kept.end() };
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
@@ -89,20 +65,9 @@ const writeConfig = async (
   return file('pgbouncer.ini');
 };
 
-const untilReady = async (connectionString: string, kept: KeptProcess): Promise<void> => {
-  const probe = async (): Promise<string> => {
-    if (!(await kept.isRunning())) return 'dead';
-    const client = new pg.Client({ connectionString });
-    client.on('error', () => undefined);
-    await client.connect();
-    await client.end();
-    return 'ready';
-  };
-  const answer = await eventually(probe, { what: 'PgBouncer', timeoutMs: 10_000, everyMs: 50 }).catch(
-    () => 'silent',
-  );
-  if (answer === 'ready') return;
-  const log = await kept.log();
-  await kept.end();
-  throw new Error(`PgBouncer did not start:\n${log}`);
+const login = async (connectionString: string): Promise<void> => {
+  const client = new pg.Client({ connectionString });
+  client.on('error', () => undefined);
+  await client.connect();
+  await client.end();
 };

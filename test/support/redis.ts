@@ -1,13 +1,8 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
-import { promisify } from 'node:util';
-import { eventually } from './eventually.ts';
-import { installPackage } from './install.ts';
 import { freePort, type KeptProcess, makeFolder, startKept } from './kept-process.ts';
-
-const run = promisify(execFile);
+import { foundOrInstalled, onPath, untilReady } from './kept-server.ts';
 
 export interface RedisServer {
   readonly url: string;
@@ -69,21 +64,12 @@ const external = (url: string): RedisServer => {
   };
 };
 
-const onPath = async (): Promise<string | undefined> => {
-  for (const name of ['redis-server', 'valkey-server']) {
-    const found = await run('/bin/sh', ['-c', `command -v ${name}`]).catch(() => undefined);
-    if (found) return found.stdout.trim();
-  }
-  return undefined;
-};
-
-export const redisBinary = async (): Promise<string> => {
-  const present = await onPath();
-  if (present) return present;
-  const installed = (await installPackage('redis-server')) ? await onPath() : undefined;
-  if (installed) return installed;
-  throw new Error('These tests need Redis: install redis-server, or name one in LEASEHOLD_TEST_REDIS_URL.');
-};
+export const redisBinary = (): Promise<string> =>
+  foundOrInstalled(
+    async () => (await onPath('redis-server')) ?? onPath('valkey-server'),
+    'redis-server',
+    'Redis: install redis-server, or name one in LEASEHOLD_TEST_REDIS_URL',
+  );
 
 const serve = async (binary: string, folder: string, args: readonly string[]): Promise<RedisServer> => {
   const port = await freePort();
@@ -101,7 +87,7 @@ const serve = async (binary: string, folder: string, args: readonly string[]): P
   ];
   const start = async (): Promise<KeptProcess> => {
     const kept = await startKept(folder, [binary, ...flags, ...args], 'KILL');
-    await untilReady(port, kept);
+    await untilRedisAnswers(port, kept);
     return kept;
   };
   let server = await start();
@@ -121,19 +107,8 @@ const serve = async (binary: string, folder: string, args: readonly string[]): P
   };
 };
 
-export const untilReady = async (port: number, kept: KeptProcess): Promise<void> => {
-  try {
-    const answer = await eventually(async () => ((await kept.isRunning()) ? ping(port) : 'dead'), {
-      what: 'Redis',
-      timeoutMs: 10_000,
-    });
-    if (answer === 'dead') throw new Error('it ended at once');
-  } catch (error) {
-    const log = await kept.log();
-    await kept.end();
-    throw new Error(`Redis did not start:\n${log}`, { cause: error });
-  }
-};
+export const untilRedisAnswers = (port: number, kept: KeptProcess): Promise<void> =>
+  untilReady('Redis', kept, () => ping(port));
 
 /** Any answer will do: one that asks for a password is an answer too. */
 const ping = (port: number): Promise<string> =>

@@ -1,4 +1,4 @@
-/** Opens one connection by the URL in CHILD_DATABASE_URL, and writes the server's word on its TLS, or the failure. */
+/** Opens one connection by the URL in CHILD_DATABASE_URL, writes the server's word on its TLS, or how it was not opened, and must end by itself. */
 import pg from 'pg';
 import { postgresDriver } from '../../lib/driver/postgres.ts';
 
@@ -14,4 +14,7 @@ if (opened.kind === 'open') {
   const { rows } = await client.query('SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()');
   process.stdout.write(`ssl ${rows[0].ssl}`);
   await opened.connection.close(1_000);
-} else process.stdout.write(`${opened.failure}: ${opened.error.message}`);
+} else {
+  process.stdout.write(opened.kind);
+  process.stderr.write(opened.error.message);
+}

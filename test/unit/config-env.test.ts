@@ -155,7 +155,7 @@ describe('precedence', () => {
 
   test('code, environment, profile, default, option by option', () => {
     expect(parse(env, { max: 8 })).toMatchObject({ max: 8, logLevel: 'debug', localWaitersMax: 10_000 });
-    expect(parse(env)).toMatchObject({ max: 6, logLevel: 'debug', acquireTimeoutMs: 3_000 });
+    expect(parse(env)).toMatchObject({ max: 6, logLevel: 'debug', acquireTimeoutMs: 8_000 });
     expect(parse(env, { profile: 'staging' })).toMatchObject({
       max: 6,
       logLevel: 'info',

@@ -1,14 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import type { OpenFailure } from '../../lib/driver/driver.ts';
-import {
-  connectError,
-  isServerError,
-  isUnreachable,
-  localFailure,
-  serverFailure,
-} from '../../lib/driver/mysql/failure.ts';
+import { connectError, isServerError, localFailure, serverFailure } from '../../lib/driver/mysql/failure.ts';
 import { hasLabel, takeLabel } from '../../lib/driver/mysql/label.ts';
 import { ServerStatus } from '../../lib/driver/mysql/status.ts';
+import { isUnreachable } from '../../lib/driver/network.ts';
 
 const nodeError = (code: string, more: object = {}): Error =>
   Object.assign(new Error(code), { code, ...more });
@@ -86,6 +81,14 @@ describe('the state of a session, by the last message of a command', () => {
     expect(read([0, 0xfc, 1, 1, 0xfe, 1, 2, 3, 4, 5, 6, 7, 8, IN_TRANSACTION, 0]).isInTransaction).toBe(true);
     expect(read([0xfe, 0, 0, IN_TRANSACTION, 0]).isInTransaction).toBe(true);
     expect(read([0, 0, 0, AUTOCOMMIT, 0]).isInTransaction).toBe(false);
+  });
+
+  test('a message that is cut short says nothing, and so the worst is supposed', () => {
+    const ok = [0, 0xfc, 1, 1, 0xfe, 1, 2, 3, 4, 5, 6, 7, 8, AUTOCOMMIT];
+    for (let length = 1; length <= ok.length; length += 1)
+      expect(read(ok.slice(0, length)).isInTransaction).toBe(true);
+    for (const eof of [[0xfe], [0xfe, 0, 0, AUTOCOMMIT]]) expect(read(eof).isInTransaction).toBe(true);
+    expect(read([0xff, 0x0a])).toMatchObject({ isInTransaction: false, isReadOnly: false });
   });
 
   test('without autocommit there is always a transaction', () => {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { SessionFound } from '../../lib/core/duty.ts';
 import { sessionLabel } from '../../lib/core/label.ts';
+import { PRESETS } from '../../lib/core/presets.ts';
+import { PROFILES, type ProfileName } from '../../lib/core/profiles.ts';
 import { LeaseholdError } from '../../lib/index.ts';
 import type { RenewItem } from '../../lib/registry/registry.ts';
 import { PoolWorld } from '../support/pool-world.ts';
@@ -207,6 +209,17 @@ describe('the census', () => {
     expect(world.clock.elapsedMs(since)).toBeLessThan(QUIET_MS + 600);
     expect(await world.registry.inspect('orders')).toMatchObject({ held: 3, learningMs: 0 });
   });
+
+  test.each(
+    Object.keys(PROFILES).flatMap((profile) => Object.keys(PRESETS).map((preset) => [profile, preset])),
+  )(
+    'the acquireTimeoutMs of %s with the preset %s outlasts the learning of a fresh registry',
+    async (profile, preset) => {
+      const world = new PoolWorld(4);
+      const options = { ...Reflect.get(PRESETS, preset), profile: profile as ProfileName };
+      expect(await world.until(world.pool(options).use(() => 'served'))).toBe('served');
+    },
+  );
 
   test('the newcomer’s connection is tried again while forgotten sessions fill the database, and that is counted apart', async () => {
     const world = new PoolWorld(4, 2);

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import type { OpenFailure } from '../../lib/driver/driver.ts';
+import { isUnreachable } from '../../lib/driver/network.ts';
 import {
   connectError,
   isFatal,
   isServerError,
-  isUnreachable,
   localFailure,
   serverFailure,
 } from '../../lib/driver/postgres/failure.ts';

@@ -46,7 +46,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   report: {
     read: readReport,
     good: [
-      ...['state', SPEC, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1_780_000_000_000, 2, 'open', 'closed'],
+      ...['state', SPEC, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1_780_000_000_000, 2, 'paused', 500, [7_000], 'closed'],
       [['g', 0, 5, 1, 1, 0]],
       [['lease', 7, 'protected', 'h', 'g', '-', 0]],
       [1_000, 0, [2_000]],

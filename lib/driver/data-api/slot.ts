@@ -84,10 +84,10 @@ export class Slot {
     return this.#tail;
   }
 
-  /** Ends the transaction that is open, if one is; true: nothing of this slot is left at the service. */
+  /** Ends the transaction that is open, if one is, also after what ran in it was given up; true: nothing of this slot is left at the service. */
   async finish(timeoutMs: number): Promise<boolean> {
     if (this.#transaction === undefined) return !this.end.isOver;
-    return (await this.#inTurn(() => this.#finish(timeoutMs))) !== 'unproven';
+    return (await this.#inTurn(() => this.#finish({ timeoutMs, retryForMs: timeoutMs }))) !== 'unproven';
   }
 
   #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -132,12 +132,11 @@ export class Slot {
     const named = this.#requests.own(labelStatement({ label, idleMs, statementTimeoutMs }), id);
     const labelled = await this.#call('ExecuteStatement', named, this.#terms(options));
     if (labelled.kind === 'answer') return output;
-    await this.#finish(settings.callTimeoutMs);
+    await this.#finish();
     throw labelled.error;
   }
 
   async #commit(options: RunOptions): Promise<Output<'CommitTransaction'>> {
-    const { settings } = this.#parts;
     await this.#mustBeUsable();
     const transaction = this.#transaction;
     if (!transaction) throw noTransaction();
@@ -152,14 +151,14 @@ export class Slot {
     }
     // Not executed: the borrower decides whether to try again.
     if (outcome.fate === 'unsent' || outcome.fate === 'refused') throw outcome.error;
-    const finish = await this.#finish(settings.callTimeoutMs);
+    const finish = await this.#finish();
     if (outcome.fate === 'unknown' && finish === 'rolledBack') throw notCommitted(outcome.error);
     throw outcome.error;
   }
 
   async #rollback(): Promise<Output<'RollbackTransaction'>> {
     if (!this.#transaction) throw noTransaction();
-    if ((await this.#finish(this.#parts.settings.callTimeoutMs)) === 'unproven')
+    if ((await this.#finish()) === 'unproven')
       throw new LeaseholdError(
         'CONNECTION_LOST',
         'The Data API did not answer the rollback; it rolls back by itself.',
@@ -168,12 +167,13 @@ export class Slot {
   }
 
   /** Rolls back until the service says that nothing is left. If it does not, the place may be taken for as long as its limits say. */
-  async #finish(timeoutMs: number): Promise<Finish> {
+  async #finish(terms: CallTerms = this.#ownTerms(this.#parts.settings.callTimeoutMs)): Promise<Finish> {
     const transaction = this.#transaction;
     if (!transaction) return 'gone';
-    const outcome = await this.#call('RollbackTransaction', this.#requests.end(transaction.id), {
-      ...this.#ownTerms(timeoutMs),
-      retryForMs: timeoutMs,
+    const request = this.#requests.end(transaction.id);
+    const outcome = await this.#call('RollbackTransaction', request, {
+      ...terms,
+      retryForMs: terms.timeoutMs,
     });
     this.#transaction = undefined;
     if (outcome.kind === 'answer') return 'rolledBack';
@@ -187,7 +187,7 @@ export class Slot {
     const transaction = this.#transaction;
     const because = transaction?.overBecause ?? (transaction?.isDoubtful ? doubtful() : undefined);
     if (because === undefined) return;
-    await this.#finish(this.#parts.settings.callTimeoutMs);
+    await this.#finish();
     throw because;
   }
 

@@ -1,3 +1,4 @@
+import { callOutside } from '../../core/call-outside.ts';
 import { LeaseholdError } from '../../core/errors.ts';
 import type { StatementGate } from '../driver.ts';
 import type { Command, Packet, QueryMaker, RawConnection } from './module.ts';
@@ -190,22 +191,11 @@ const failed = (command: Command, error: unknown): void => {
   if (isVoid(command) || isUnanswered(command)) return;
   const { onResult } = command;
   if (typeof onResult === 'function') {
-    told(() => onResult.call(command, error));
+    callOutside(() => onResult.call(command, error));
     return;
   }
   process.nextTick(() => {
     if (command.listenerCount('error') > 0) command.emit('error', error);
     command.emit('end');
   });
-};
-
-/** An exception of the caller's is the caller's, in a tick of its own. */
-const told = (tell: () => void): void => {
-  try {
-    tell();
-  } catch (error) {
-    process.nextTick(() => {
-      throw error;
-    });
-  }
 };

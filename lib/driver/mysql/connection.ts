@@ -8,6 +8,7 @@ import type {
   SessionCount,
   SessionTarget,
 } from '../driver.ts';
+import { keepStreamsAlive } from '../network.ts';
 import { answerWithin, askWithin, type ConnectionParts, closeWithin } from './ask.ts';
 import { censusStatement, readCensus } from './census.ts';
 import type { Row } from './command-queue.ts';
@@ -96,10 +97,7 @@ export class MysqlConnection<Client> implements DriverConnection<Client> {
   }
 
   keepAlive(isWanted: boolean): void {
-    for (const stream of this.#parts.end.streams) {
-      if (isWanted) stream.ref?.();
-      else stream.unref?.();
-    }
+    keepStreamsAlive(this.#parts.end.streams, isWanted);
   }
 
   close(timeoutMs: number): Promise<ConnectionEnd> {

@@ -1,5 +1,6 @@
 import { LeaseholdError, withoutSecrets } from '../../core/errors.ts';
 import type { OpenFailure } from '../driver.ts';
+import { codeOf, isCut, isTlsTrouble } from '../network.ts';
 
 /** An error message of the server, as `mysql2` hands it on. */
 export interface ServerError extends Error {
@@ -38,51 +39,15 @@ export const serverFailure = (errno: number): OpenFailure => SERVER_FAILURES.get
 /** No retry mends these: database, setting, value, authentication method, transport, no user-level locks here. */
 const PERMANENT: ReadonlySet<number> = new Set([1049, 1193, 1231, 1235, 1251, 1305, 1436, 1524, 3159]);
 
-/** Errors of the name resolution or of `connect` itself: there never was a TCP connection. */
-const NEVER_CONNECTED: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EAI_AGAIN',
-  'EAI_FAIL',
-  'EAI_NODATA',
-  'EAI_NONAME',
-  'EADDRNOTAVAIL',
-  // A unix socket that is not there, or not for us.
-  'ENOENT',
-  'EACCES',
-]);
-
-/** Errors of an established connection. */
-const CUT: ReadonlySet<string> = new Set([
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ECONNABORTED',
-  'EHOSTUNREACH',
-  'PROTOCOL_CONNECTION_LOST',
-]);
-
-const codeOf = (error: unknown): string => String(Reflect.get(Object(error), 'code') ?? '');
 const errnoOf = (error: unknown): number => Number(Reflect.get(Object(error), 'errno') ?? 0);
-
-/** With several addresses Node reports one error for each: all of them must agree that nothing was connected. */
-export const isUnreachable = (error: unknown): boolean => {
-  const each: unknown = Reflect.get(Object(error), 'errors');
-  return Array.isArray(each) && each.length > 0
-    ? each.every(isUnreachable)
-    : NEVER_CONNECTED.has(codeOf(error));
-};
 
 /** What an error on this side of a started connection means; the server did not say it. */
 export const localFailure = (error: unknown): OpenFailure => {
   const code = codeOf(error);
+  if (isCut(code) || code === 'PROTOCOL_CONNECTION_LOST') return 'cut';
   // `mysql2` calls every trouble of a TLS handshake by one code; the network's own has a system call.
-  if (CUT.has(code) || Reflect.get(Object(error), 'syscall') !== undefined) return 'cut';
-  if (/^(HANDSHAKE_|AUTH_SWITCH|ERR_(TLS|SSL|OSSL)|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code))
-    return 'auth';
-  return 'rejected';
+  if (Reflect.get(Object(error), 'syscall') !== undefined) return 'cut';
+  return isTlsTrouble(code) || /^(HANDSHAKE_|AUTH_SWITCH)/.test(code) ? 'auth' : 'rejected';
 };
 
 export interface Address {

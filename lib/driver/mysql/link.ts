@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
+import type { RawStream } from '../network.ts';
 import type { ParsedConfig } from './config.ts';
-import type { RawStream, SessionEnd } from './session-end.ts';
+import type { SessionEnd } from './session-end.ts';
 
 /** The user's own way to make a stream, as `mysql2` calls it. */
 export type StreamMaker = (options: unknown) => RawStream;

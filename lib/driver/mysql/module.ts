@@ -39,7 +39,6 @@ export interface RawConnection {
   listenerCount(event: string): number;
   on(event: string, listener: (value: unknown) => void): unknown;
   once(event: string, listener: () => void): unknown;
-  off(event: string, listener: (value: unknown) => void): unknown;
 }
 
 /** What makes a query without sending it; `format` of the user's own never sees ours. */
@@ -73,11 +72,9 @@ export const dial = async (
   }
   const raw = made as unknown as RawConnection;
   await new Promise<void>((resolve, reject) => {
+    // It stays: behind its yes to the login a server may say at once that it ends, and nobody else listens yet.
     raw.on('error', reject);
-    raw.once('connect', () => {
-      raw.off('error', reject);
-      resolve();
-    });
+    raw.once('connect', () => resolve());
   });
   return { raw, client: raw };
 };

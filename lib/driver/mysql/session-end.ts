@@ -1,17 +1,7 @@
 import type { Clock, Timer } from '../../core/clock.ts';
 import { withoutSecrets } from '../../core/errors.ts';
 import type { ConnectionEnd } from '../driver.ts';
-
-/** What is used of a socket, plain or with TLS upon it. */
-export interface RawStream {
-  readonly connecting?: boolean;
-  on(event: string, listener: (value: unknown) => void): unknown;
-  end(): void;
-  destroy(): void;
-  resetAndDestroy?(): void;
-  ref?(): unknown;
-  unref?(): unknown;
-}
+import { dropStreams, type RawStream } from '../network.ts';
 
 /** After a FIN the rest follows within moments; if it does not, the socket is destroyed and what was seen counts. */
 const REST_OF_END_MS = 1_000;
@@ -101,11 +91,7 @@ export class SessionEnd {
   destroy(error?: Error): void {
     if (this.#end) return;
     this.#lastError ??= error;
-    const [socket] = this.#streams;
-    // A socket that is still connecting would be reset only after it had connected.
-    if (this.#streams.length === 1 && socket?.connecting === false && socket.resetAndDestroy)
-      socket.resetAndDestroy();
-    for (const stream of this.#streams) stream.destroy();
+    dropStreams(this.#streams);
     this.#finish();
   }
 

@@ -6,6 +6,8 @@ const AUTOCOMMIT = 0x0002;
 const OK = 0x00;
 const EOF = 0xfe;
 const ERROR = 0xff;
+/** For a message that is too short for what it should say: nothing is known, and so the worst is. */
+const MISSING = 0;
 /** Longer ones are rows that begin alike. */
 const EOF_MAX_BYTES = 9;
 
@@ -24,10 +26,10 @@ export class ServerStatus {
 
   read({ buffer, end }: Packet, from: number): void {
     const first = buffer[from];
-    if (first === ERROR) this.isReadOnly ||= READ_ONLY.has(buffer.readUInt16LE(from + 1));
-    else if (first === EOF && end - from < EOF_MAX_BYTES) this.#note(buffer.readUInt16LE(from + 3));
-    else if (first === OK)
-      this.#note(buffer.readUInt16LE(afterNumber(buffer, afterNumber(buffer, from + 1))));
+    const wordAt = (at: number): number => (at + 2 <= end ? buffer.readUInt16LE(at) : MISSING);
+    if (first === ERROR) this.isReadOnly ||= READ_ONLY.has(wordAt(from + 1));
+    else if (first === EOF && end - from < EOF_MAX_BYTES) this.#note(wordAt(from + 3));
+    else if (first === OK) this.#note(wordAt(afterNumber(buffer, afterNumber(buffer, from + 1))));
   }
 
   /** Without autocommit every statement begins a transaction, also one that shows no sign of it. */

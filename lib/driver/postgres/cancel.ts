@@ -1,5 +1,6 @@
 import type pg from 'pg';
-import type { RawClient, RawStream } from './client.ts';
+import type { RawStream } from '../network.ts';
+import type { RawClient } from './client.ts';
 
 /** `pg`'s own protocol connection, made anew to carry one message. */
 interface Courier {

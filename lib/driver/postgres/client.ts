@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { RawStream } from '../network.ts';
 import type { StatementQueue } from './statement-queue.ts';
 
 /** The user's own `pg`, imported either way: `import pg from 'pg'` or `import * as pg from 'pg'`. */
@@ -40,17 +41,6 @@ export interface RawConnection {
   on(event: string, listener: (value: unknown) => void): unknown;
   /** Says goodbye to the server, then ends our half of the stream. */
   end(): void;
-}
-
-export interface RawStream {
-  readonly connecting?: boolean;
-  readonly writableEnded?: boolean;
-  on(event: string, listener: (value: unknown) => void): unknown;
-  end(): void;
-  destroy(): void;
-  resetAndDestroy?(): void;
-  ref?(): unknown;
-  unref?(): unknown;
 }
 
 type RawClientClass = new (config: pg.ClientConfig) => RawClient;

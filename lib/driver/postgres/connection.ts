@@ -11,10 +11,11 @@ import type {
   SessionCount,
   SessionTarget,
 } from '../driver.ts';
+import { keepStreamsAlive } from '../network.ts';
 import { cancelStatement } from './cancel.ts';
 import { capacityStatement, readCapacityRow } from './capacity.ts';
 import { censusStatement, readCensus } from './census.ts';
-import type { RawClient, RawStream } from './client.ts';
+import type { RawClient } from './client.ts';
 import {
   endStatement,
   IS_PRIMARY,
@@ -88,7 +89,6 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
   readonly #parts: ConnectionParts;
   /** What to send after a borrower who has sent anything; none where only transactions are ended. */
   readonly #undoing: string | undefined;
-  readonly #streams: readonly RawStream[];
   #closing: Promise<ConnectionEnd> | undefined;
 
   constructor(parts: ConnectionParts, { server, session }: SessionIdentity, undoing: string | undefined) {
@@ -97,7 +97,6 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
     this.session = session;
     this.#parts = parts;
     this.#undoing = undoing;
-    this.#streams = parts.end.streams;
   }
 
   get isOpen(): boolean {
@@ -168,12 +167,8 @@ export class PostgresConnection implements DriverConnection<pg.Client> {
     return !end.wasReadOnly;
   }
 
-  /** A stream of the user's own may be unable to do this; then the process stays. */
   keepAlive(isWanted: boolean): void {
-    for (const stream of this.#streams) {
-      if (isWanted) stream.ref?.();
-      else stream.unref?.();
-    }
+    keepStreamsAlive(this.#parts.end.streams, isWanted);
   }
 
   close(timeoutMs: number): Promise<ConnectionEnd> {

@@ -1,5 +1,6 @@
 import { LeaseholdError, withoutSecrets } from '../../core/errors.ts';
 import type { OpenFailure, OpenResult } from '../driver.ts';
+import { codeOf, isCut, isTlsTrouble } from '../network.ts';
 import { tlsAdvice } from './tls.ts';
 
 /** An ErrorResponse of the server, as `pg` hands it on. */
@@ -34,50 +35,16 @@ export const serverFailure = (code: string): OpenFailure =>
 /** No retry mends these: database, setting, value, feature, right. */
 const PERMANENT: ReadonlySet<string> = new Set(['3D000', '42704', '22023', '0A000', '42501']);
 
-/** Errors of the name resolution or of `connect` itself: there never was a TCP connection. */
-const NEVER_CONNECTED: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EAI_AGAIN',
-  'EAI_FAIL',
-  'EAI_NODATA',
-  'EAI_NONAME',
-  'EADDRNOTAVAIL',
-  // A unix socket that is not there, or not for us.
-  'ENOENT',
-  'EACCES',
-]);
-
-/** Errors of an established connection. */
-const CUT: ReadonlySet<string> = new Set([
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ECONNABORTED',
-  'EHOSTUNREACH',
-]);
-
-const codeOf = (error: unknown): string => String(Reflect.get(Object(error), 'code') ?? '');
-
 /** The server itself has refused user or password; a certificate that is not trusted here is no matter of passwords. */
 export const isLoginRefusal = (result: OpenResult<unknown>): boolean =>
   result.kind === 'refused' && result.failure === 'auth' && codeOf(result.error.cause).startsWith('28');
-
-/** With several addresses Node reports one error for each: all of them must agree that nothing was connected. */
-export const isUnreachable = (error: unknown): boolean =>
-  error instanceof AggregateError && error.errors.length > 0
-    ? error.errors.every(isUnreachable)
-    : NEVER_CONNECTED.has(codeOf(error));
 
 /** What an error on this side of a started connection means; the server did not say it. */
 export const localFailure = (error: unknown): OpenFailure => {
   const code = codeOf(error);
   const message = error instanceof Error ? error.message : '';
-  if (CUT.has(code) || message.startsWith('Connection terminated')) return 'cut';
-  if (/^(ERR_(TLS|SSL|OSSL)|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code)) return 'auth';
-  if (/password|SASL|SCRAM|certificate/i.test(message)) return 'auth';
+  if (isCut(code) || message.startsWith('Connection terminated')) return 'cut';
+  if (isTlsTrouble(code) || /password|SASL|SCRAM|certificate/i.test(message)) return 'auth';
   return 'rejected';
 };
 

@@ -1,7 +1,8 @@
 import type { Clock, Timer } from '../../core/clock.ts';
 import { withoutSecrets } from '../../core/errors.ts';
 import type { ConnectionEnd } from '../driver.ts';
-import type { RawConnection, RawStream } from './client.ts';
+import { dropStreams, type RawStream } from '../network.ts';
+import type { RawConnection } from './client.ts';
 import { isFatal, isServerError } from './failure.ts';
 
 /**
@@ -50,10 +51,10 @@ export class SessionEnd {
     connection.on('end', () => this.#finish());
   }
 
-  /** What a connection that has logged in goes through: the first stream, and the TLS that was put upon it. */
+  /** What the connection goes through: the first stream, and the TLS that was put upon it. */
   get streams(): readonly RawStream[] {
     const { stream } = this.#connection;
-    return stream === this.#socket ? [stream] : [stream, this.#socket];
+    return stream === this.#socket ? [stream] : [this.#socket, stream];
   }
 
   /** A TCP connection was established at some time. */
@@ -102,14 +103,7 @@ export class SessionEnd {
   destroy(error?: Error): void {
     if (this.#end) return;
     this.#lastError ??= error;
-    const stream = this.#connection.stream;
-    const isPlain = stream === this.#socket;
-    // A socket that is still connecting would be reset only after it had connected. One that is just saying its end cannot be
-    // reset at all: Node would fail, and keep it, and the process with it, for ever.
-    const mayReset = isPlain && !stream.connecting && !stream.writableEnded;
-    if (mayReset && stream.resetAndDestroy) stream.resetAndDestroy();
-    else stream.destroy();
-    if (!isPlain) this.#socket.destroy();
+    dropStreams(this.streams);
     this.#finish();
   }
 

@@ -68,7 +68,7 @@ export const operateArguments = (operation: Operation): Argument[] => {
   const { kind } = operation;
   switch (kind) {
     case 'pause':
-      return [kind, operation.forMs];
+      return [kind, operation.forMs, operation.atMost ? 1 : 0];
     case 'resize':
       return [kind, operation.capacity, operation.headroom, operation.version ?? NONE];
     case 'share': {

@@ -43,6 +43,8 @@ export const readReport = (value: unknown): ResourceReport | undefined => {
     epoch: reply.number(),
     version: reply.number(),
     control: reply.oneOf(...CONTROLS),
+    pausedForMs: reply.number(),
+    reconnectedAgoMs: reply.optional((item) => item.number()),
     breaker: reply.oneOf('closed', 'open', 'half-open'),
     groups: reply.list(group).toSorted((one, other) => (one.name < other.name ? -1 : 1)),
     entries: reply.list(entry),

@@ -187,15 +187,16 @@ if state.learnUntil == 0 or state.farewells >= 1000 or control.has_left(id) then
 call('HSET', STATE, ' farewells', (call('HGET', STATE, ' farewells') or ' ') .. id .. ' ')
 state.farewells = state.farewells + 1
 end
-function control.pause(forMs)
-state.control, state.pausedUntil = 1, forMs > 0 and state.now + forMs or 0
+function control.pause(forMs, atMost)
+state.control, state.pausedUntil = 1, forMs > 0 and (state.now + forMs) * (atMost and -1 or 1) or 0
 end
 function control.paused_for()
-return state.control == 1 and state.pausedUntil > 0 and math.max(0, state.pausedUntil - state.now) or 0
+if state.control ~= 1 or state.pausedUntil == 0 then return 0 end
+return math.max(0, math.abs(state.pausedUntil) - state.now)
 end
 function control.end_by_time()
 if state.learnUntil > 0 and state.now >= state.learnUntil then control.end_learning() end
-if state.control == 1 and state.pausedUntil > 0 and state.now >= state.pausedUntil then state.control = 0 end
+if state.control == 1 and state.pausedUntil ~= 0 and control.paused_for() == 0 then state.control = 0 end
 if state.trials == 0 then return end
 local _, trying = control.lists()
 for _, trial in ipairs(trying) do
@@ -207,7 +208,7 @@ local because, forMs
 if state.learnUntil > 0 then
 because, forMs = 'LEARNING', state.quietUntil - state.now
 elseif state.control == 1 then
-because, forMs = 'PAUSED', control.paused_for()
+because, forMs = 'PAUSED', state.pausedUntil > 0 and control.paused_for() or 0
 elseif state.control == 2 then
 because, forMs = 'DRAINING', 0
 elseif state.openings > 0 and (state.now < state.openUntil or state.trials >= 2) then
@@ -507,6 +508,10 @@ state.due = math.min(state.due, ends + state.idleMs)
 end
 function leases.next_fence()
 return math.max(state.fence + 1, (state.now - 1767225600000) * 1024)
+end
+function leases.reconnected_ago()
+if state.staleBelow == 0 then return {} end
+return { math.max(0, state.now - 1767225600000 - math.floor(state.staleBelow / 1024)) }
 end
 function leases.put(id, itsFence, holder, group, probe, session, ends)
 local it = { id = id, fence = itsFence, turn = 0, grantedAt = state.now, probe = probe, flag = 0, loss = 0,
@@ -924,7 +929,7 @@ end`,
 /** The whole of a script is the parts that it uses, in order, and its body, joined with newlines; sha1 is that of the whole. */
 export const SCRIPTS = {
   abandon: {
-    sha1: '926af544173aff63a13d5dfd14c302e69f67386e',
+    sha1: 'cb07c3903227cf4945aadd5ea62dbd9b59a69913',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = ARGV[1], { 'done' }
 local function bind_late(it, session)
@@ -954,7 +959,7 @@ end
 return state.known and state.done(reply) or reply`,
   },
   adopt: {
-    sha1: 'aba66b761dc30d3da001c70d113b7992e0a82afd',
+    sha1: '2d1b6e6ce86a7bb477867de5b0d23ac91e06eb36',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'refused' } end
 local isLast = tonumber(ARGV[2]) > 0 and tonumber(ARGV[2]) == state.censusToken
@@ -974,7 +979,7 @@ end
 return state.done({ 'done', 'adopted' })`,
   },
   configure: {
-    sha1: '77c213f05488390d6d5159fbf19afbf517e8c5f6',
+    sha1: 'd89fc955dd10740f022fc9354807284126af80d8',
     uses: ['keys', 'clock', 'load', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local wasKnown = state.known
 if not state.known then
@@ -992,7 +997,7 @@ return state.done({ wasKnown and 'exists' or 'created', state.spec, math.max(0, 
 return { 'done' }`,
   },
   grant: {
-    sha1: '1cf2a3f2bf8042ec8ab5bd1a2721b453d4b1cf04',
+    sha1: '4f084066aebf2790ca0a60290d975372924abe18',
     uses: ['keys', 'clock', 'grant-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter', 'admit'],
     body: `local waits, again, asked = wait == '1', ARGV[2] == '1', tonumber(ARGV[3] or 0)
 local waitMs, listens = tonumber(waitText), listensText == '1' and 1 or 0
@@ -1051,7 +1056,7 @@ return state.done({ 'queued', ahead + 1, order, math.min(500, hint), because or 
 leases.pressure(group), differ(group), control.in_force() })`,
   },
   inspect: {
-    sha1: '710bfab2bf37c81d19f7beeb845445741f33e3fc',
+    sha1: '89837e7034ba819afbc814cbe9586e2a019a0d47',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), 100), {}, {}
@@ -1078,15 +1083,15 @@ end
 for i, it in ipairs(groups.all()) do shares[i] = { it.name, it.min, it.max, it.priority, it.taken, it.waiting } end
 local protected = call('ZCOUNT', TIMES, '(' .. whole(state.now), 8796093022207)
 return state.done({ 'state', state.spec, state.held, protected, state.revoking, state.waiting + state.claims, state.flagged, math.max(0, state.learnUntil - state.now), state.claims,
-state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries, seen })`,
+state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.paused_for(), leases.reconnected_ago(), control.phase(), shares, entries, seen })`,
   },
   operate: {
-    sha1: '0962c0261b638f773eff774cd899b83e9bb5481f',
+    sha1: '1632220c2e08ef29786016f3273012669d8369d5',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
 function handlers.pause()
-control.pause(tonumber(ARGV[2]))
+control.pause(tonumber(ARGV[2]), ARGV[3] == '1')
 end
 function handlers.resume()
 state.control = 0
@@ -1131,7 +1136,7 @@ end
 return state.done({ 'done', word })`,
   },
   park: {
-    sha1: 'c0529a2c6b35976aba80600847834af5c9289212',
+    sha1: '616f8ef522eb5752683a60f60fba2b4356543fbd',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last = ARGV[1], {}, nil
 local function park(id, itsFence, turn, session)
@@ -1156,7 +1161,7 @@ if not state.known then return { 'parked', 0, outcomes, {} } end
 return state.done({ 'parked', leases.pressure(last and groups.find(last)), outcomes, control.in_force() })`,
   },
   primary: {
-    sha1: '6b58b2d4b278c3eb74b8954b0554608d9f49f9e4',
+    sha1: 'cbc2106889eb370aeefd28a7ba66fa30dd4340f0',
     uses: ['keys', 'clock', 'identify', 'compare', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'done', 'known' } end
 if primary.before ~= last.history and state.now < state.epoch + 60000 then return state.done({ 'done', 'known' }) end
@@ -1172,7 +1177,7 @@ state.learn()
 return state.done({ 'done', 'learning' })`,
   },
   release: {
-    sha1: 'ca72ff4631f6aab1986a0ec22d5707dba6c88ec8',
+    sha1: '977bc48bc86931b65611e5e9be9e6583afc29a3f',
     uses: ['keys', 'clock', 'release-fast', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, reply = words[1], { 'done' }
 local function may_release(it, itsFence)
@@ -1201,7 +1206,7 @@ for i = 2, #words, 3 do reply[#reply + 1] = release(words[i], tonumber(words[i +
 return state.known and state.done(reply) or reply`,
   },
   renew: {
-    sha1: 'a7a0e2e137e33946dd545c52f060c71a1f96de06',
+    sha1: '974bf353276546e8ea6f9de1d7fe91276d7024e3',
     uses: ['keys', 'clock', 'renew-fast', 'identify', 'state', 'create', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local holder, outcomes, last, anyHeld, width = ARGV[1], {}, nil, false, ARGV[2] == '-' and 5 or 11
 if not state.known and ARGV[2] ~= '-' and ARGV[2] ~= '+' then
@@ -1249,7 +1254,7 @@ local census = anyHeld and control.take_census('') or {}
 return state.done({ 'renewed', leases.pressure(last), leases.renew_after(), state.dutyMs, outcomes, duties, control.in_force(), census })`,
   },
   settle: {
-    sha1: '8081040853ba01199dd21b849adcd39bce43d6f7',
+    sha1: '97f340d3522fba1e8280c1b9bd7353e50a7290e6',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `local by, byFence, reply = ARGV[1], tonumber(ARGV[2]), { 'done' }
 local function is_proof(it, seen, server)
@@ -1280,7 +1285,7 @@ for i = 3, #ARGV, 4 do reply[#reply + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i +
 return state.known and state.done(reply) or reply`,
   },
   sweep: {
-    sha1: 'd32c299f3b7b10fdb1b378a311219e227cb292f9',
+    sha1: 'aac11df80fef92c3109b31dc5a15dfffb1768fa1',
     uses: ['keys', 'clock', 'load', 'state', 'control', 'groups', 'tickets', 'leases', 'enter'],
     body: `if not state.known then return { 'swept', 0, 0, 0, 0, {}, {} } end
 leases.reap(100)

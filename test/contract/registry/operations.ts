@@ -62,6 +62,36 @@ export const describeOperations = ({ scene, unknownScene, parkedScene }: Scenes)
       expect(await it.report()).toMatchObject({ waiters: 0, groups: [] });
     });
 
+    test('a pause of at most so long keeps its callers waiting, and ends by itself all the same', async () => {
+      const it = await heldScene([]);
+      await it.operate({ kind: 'pause', forMs: 30_000, atMost: true });
+      expect(await it.ask('x')).toEqual(it.denial('PAUSED', 500, 0));
+      expect(await it.ask('w', { wait: true, waitMs: 1_000 })).toMatchObject({
+        kind: 'queued',
+        because: 'PAUSED',
+        retryAfterMs: 500,
+      });
+      it.advance(29_999);
+      expect(await it.poll('w')).toMatchObject({ kind: 'queued' });
+      expect(await it.report()).toMatchObject({ control: 'paused', pausedForMs: 1 });
+      it.advance(1);
+      expect(await it.poll('w')).toMatchObject({ kind: 'granted' });
+      expect(await it.report()).toMatchObject({ control: 'open', pausedForMs: 0 });
+      // The next one has an end again.
+      await it.operate({ kind: 'pause', forMs: 30_000 });
+      expect(await it.ask('y', { wait: true, waitMs: 1 })).toMatchObject({ reason: 'DEADLINE_NEAR' });
+    });
+
+    test('a report says how long a pause goes on; 0 is until somebody resumes', async () => {
+      const it = await heldScene([]);
+      expect(await it.report()).toMatchObject({ control: 'open', pausedForMs: 0 });
+      await it.operate({ kind: 'pause', forMs: 1_000 });
+      it.advance(400);
+      expect(await it.report()).toMatchObject({ control: 'paused', pausedForMs: 600 });
+      await it.operate({ kind: 'pause', forMs: 0 });
+      expect(await it.report()).toMatchObject({ control: 'paused', pausedForMs: 0 });
+    });
+
     test('the last word on a pause holds', async () => {
       const it = await heldScene([]);
       await it.operate({ kind: 'pause', forMs: 1_000 });
@@ -171,6 +201,18 @@ export const describeOperations = ({ scene, unknownScene, parkedScene }: Scenes)
       expect(await it.renew('c', { idle: true })).toMatchObject({ yield: true });
       expect(await it.ask('e')).toMatchObject({ kind: 'granted' });
       expect(await it.report()).toMatchObject({ version: 1, control: 'open', flagged: 2 });
+    });
+
+    test('a report says how long ago the last one was', async () => {
+      const it = await heldScene(['a']);
+      expect(await it.report()).toMatchObject({ reconnectedAgoMs: undefined });
+      await it.operate({ kind: 'reconnect' });
+      expect(await it.report()).toMatchObject({ reconnectedAgoMs: 0 });
+      it.advance(1_500);
+      expect(await it.report()).toMatchObject({ reconnectedAgoMs: 1_500 });
+      await it.operate({ kind: 'reconnect' });
+      it.advance(20);
+      expect(await it.report()).toMatchObject({ reconnectedAgoMs: 20 });
     });
 
     test('who is always busy is told too: nothing else would make it reconnect', async () => {

@@ -2,7 +2,8 @@
 -- uses: keys clock load state control groups tickets leases enter
 -- ARGV: how many entries to list, or ids of those to list
 -- Reply: unknown | state, settings, held, protected, revoking, waiters, flagged, learning ms, claims, debt, foreign, epoch,
---        version, control, breaker, { name, min, max, priority, taken, waiting } ..., { id, fence, state, holder, group, session, probe } ...,
+--        version, control, ms left of a pause, { ms since the last reconnect } or {}, breaker,
+--        { name, min, max, priority, taken, waiting } ..., { id, fence, state, holder, group, session, probe } ...,
 --        { ms since a sweeper began, is it running, { ms since one was at the database } }: empty for never
 if not state.known then return { 'unknown' } end
 local limit, entries, shares = math.min(tonumber(ARGV[1]), PAGE), {}, {}
@@ -32,4 +33,4 @@ end
 for i, it in ipairs(groups.all()) do shares[i] = { it.name, it.min, it.max, it.priority, it.taken, it.waiting } end
 local protected = call('ZCOUNT', TIMES, '(' .. whole(state.now), FOREVER)
 return state.done({ 'state', state.spec, state.held, protected, state.revoking, state.waiting + state.claims, state.flagged, math.max(0, state.learnUntil - state.now), state.claims,
-  state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.phase(), shares, entries, seen })
+  state.debt(), state.foreign, state.epoch, state.version, CONTROLS[state.control], control.paused_for(), leases.reconnected_ago(), control.phase(), shares, entries, seen })

@@ -1,6 +1,6 @@
 -- operate: an operator's word.
 -- uses: keys clock load state control groups tickets leases enter
--- ARGV: pause, ms (0: until resume) | resume | drain | reconnect | resize, capacity, headroom, version ('-': the next)
+-- ARGV: pause, ms (0: until resume), 1 if a resume is expected before | resume | drain | reconnect | resize, capacity, headroom, version ('-': the next)
 --     | share, group, min, max, priority, version ('-': the next) | observe, holder, outcome
 --     | retire, sweeper, looked (0|1)
 -- Reply: done, done | stale | refused | unknown
@@ -8,7 +8,7 @@ if not state.known then return { 'done', 'unknown' } end
 local kind, handlers = ARGV[1], {}
 
 function handlers.pause()
-  control.pause(tonumber(ARGV[2]))
+  control.pause(tonumber(ARGV[2]), ARGV[3] == '1')
 end
 
 function handlers.resume()

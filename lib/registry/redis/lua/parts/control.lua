@@ -56,18 +56,20 @@ function control.bid_farewell(id)
   state.farewells = state.farewells + 1
 end
 
-function control.pause(forMs)
-  state.control, state.pausedUntil = PAUSED, forMs > 0 and state.now + forMs or 0
+-- `pausedUntil` is negative where a resume is expected before, so that nobody is told the end.
+function control.pause(forMs, atMost)
+  state.control, state.pausedUntil = PAUSED, forMs > 0 and (state.now + forMs) * (atMost and -1 or 1) or 0
 end
 
 function control.paused_for()
-  return state.control == PAUSED and state.pausedUntil > 0 and math.max(0, state.pausedUntil - state.now) or 0
+  if state.control ~= PAUSED or state.pausedUntil == 0 then return 0 end
+  return math.max(0, math.abs(state.pausedUntil) - state.now)
 end
 
 -- What time alone ends.
 function control.end_by_time()
   if state.learnUntil > 0 and state.now >= state.learnUntil then control.end_learning() end
-  if state.control == PAUSED and state.pausedUntil > 0 and state.now >= state.pausedUntil then state.control = OPEN end
+  if state.control == PAUSED and state.pausedUntil ~= 0 and control.paused_for() == 0 then state.control = OPEN end
   if state.trials == 0 then return end
   local _, trying = control.lists()
   for _, trial in ipairs(trying) do
@@ -81,7 +83,7 @@ function control.ban()
   if state.learnUntil > 0 then
     because, forMs = 'LEARNING', state.quietUntil - state.now
   elseif state.control == PAUSED then
-    because, forMs = 'PAUSED', control.paused_for()
+    because, forMs = 'PAUSED', state.pausedUntil > 0 and control.paused_for() or 0
   elseif state.control == DRAINING then
     because, forMs = 'DRAINING', 0
   elseif state.openings > 0 and (state.now < state.openUntil or state.trials >= TRIALS) then

@@ -36,6 +36,12 @@ function leases.next_fence()
   return math.max(state.fence + 1, (state.now - EPOCH) * FENCES)
 end
 
+-- Fences tell the time: ms since the last reconnect, if there was one.
+function leases.reconnected_ago()
+  if state.staleBelow == 0 then return {} end
+  return { math.max(0, state.now - EPOCH - math.floor(state.staleBelow / FENCES)) }
+end
+
 function leases.put(id, itsFence, holder, group, probe, session, ends)
   local it = { id = id, fence = itsFence, turn = 0, grantedAt = state.now, probe = probe, flag = 0, loss = 0,
     holder = holder, group = group.name, session = session }
