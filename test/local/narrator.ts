@@ -19,6 +19,8 @@ export class Narrator {
   readonly #stream: NodeJS.WriteStream;
   readonly #hasColour: boolean;
   readonly #requests: Request[] = [];
+  /** The last result of each scheduled function: the same once more is no news. */
+  readonly #results = new Map<string, string>();
 
   constructor(options: NarratorOptions, stream: NodeJS.WriteStream = process.stdout) {
     this.#options = options;
@@ -60,7 +62,7 @@ export class Narrator {
       case 'throttled':
         return [`${event.functionName} throttled: no more of it may run at once`, 'yellow'];
       case 'scheduled':
-        return [`${event.functionName}: ${told(event.result)}`, 'cyan'];
+        return this.#toldOf(event);
       case 'line':
         return this.#options.hasLogs || isTrouble(event.text)
           ? [`${event.environment} | ${event.text}`, 'dim']
@@ -68,6 +70,16 @@ export class Narrator {
       default:
         return [];
     }
+  }
+
+  #toldOf({
+    functionName,
+    result,
+  }: Extract<LocalEvent, { kind: 'scheduled' }>): [text?: string, style?: Style] {
+    const text = told(result);
+    if (this.#results.get(functionName) === text) return [];
+    this.#results.set(functionName, text);
+    return [`${functionName}: ${text}`, 'cyan'];
   }
 
   #collect(request: Request): void {
@@ -110,14 +122,22 @@ const styleOf = (status: number): Style => (status < 400 ? 'green' : 'yellow');
 const isTrouble = (text: string): boolean =>
   /"level":"(?:WARN|ERROR|CRITICAL)"|\t(?:WARN|ERROR|FATAL)\t/.test(text);
 
-/** Of a sweep's report what is not nothing; any other result as it is. */
+/** Words of a sweep's report that a stranger would not understand. */
+const PLAIN: Readonly<Record<string, string>> = {
+  held: 'leases held',
+  expired: 'leases expired',
+  settled: 'sessions ended or proven gone',
+  vacated: 'leases without a session given back',
+};
+
+/** Of a sweep's report what is not nothing, but for what does not change; any other result as it is. */
 const told = (result: string): string => {
   try {
     const report = Object(JSON.parse(result)) as Readonly<Record<string, unknown>>;
     const numbers = Object.entries(report).filter(
-      ([name, value]) => typeof value === 'number' && value > 0 && !name.endsWith('Ms'),
+      ([name, value]) => typeof value === 'number' && value > 0 && !/(?:Ms|Capacity)$/.test(name),
     );
-    const words = numbers.map(([name, value]) => `${name} ${value}`);
+    const words = numbers.map(([name, value]) => `${PLAIN[name] ?? name} ${value}`);
     return `${words.join(', ') || 'nothing to do'}${'trouble' in report ? ', trouble' : ''}`;
   } catch {
     return result;
