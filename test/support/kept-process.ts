@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { chmod, chown, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -115,13 +116,22 @@ export const makeFolder = async (name: string, owner?: Owner): Promise<string> =
   return folder;
 };
 
+/** Below the ports that systems give to outgoing connections: one of those could take the port of a server that restarts. */
+const PORTS = [10_000, 32_000] as const;
+const TRIES = 100;
+
 /** A port that was free a moment ago. */
-export const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
+export const freePort = async (): Promise<number> => {
+  for (let tries = 0; tries < TRIES; tries++) {
+    const port = randomInt(...PORTS);
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`No port from ${PORTS[0]} to ${PORTS[1]} is free.`);
+};
+
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
     const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });

@@ -1,4 +1,5 @@
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { freePort } from './kept-process.ts';
 
 /**
  * A TCP proxy that misbehaves on command, between a client and Redis or PostgreSQL. `up` is what the client sends, `down`
@@ -266,7 +267,7 @@ export const startTcpProxy = async (options: TcpProxyOptions): Promise<TcpProxy>
     const link: Link = new Link(tally.accepted, client, options, lanes, tally, () => links.delete(link));
     links.add(link);
   });
-  const port = await listen(server, 0);
+  const port = await listen(server, await freePort());
 
   const setMode = (direction: Direction, mode: Mode): void => {
     for (const lane of lanesOf(lanes, direction)) lane.mode = mode;
