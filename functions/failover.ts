@@ -1,6 +1,6 @@
 import type { Context, EventBridgeEvent } from 'aws-lambda';
 import { type Clock, sleep, systemClock } from '../lib/core/clock.ts';
-import type { Operation } from '../lib/core/operation.ts';
+import type { OperateReply, Operation } from '../lib/core/operation.ts';
 import { isLeaseholdError } from '../lib/index.ts';
 import { readDatabaseEvent } from './database-event.ts';
 import { type Plan, planFor } from './failover-plan.ts';
@@ -18,6 +18,8 @@ export const FAILOVER_METRICS = {
   FailoverResumed: 'Count',
   /** Nothing is granted, and what is idle is asked to go. */
   FailoverDrained: 'Count',
+  /** The capacity is another one. */
+  FailoverResized: 'Count',
   /** An event that changed nothing: foreign, unknown, a repeat, too late. */
   FailoverIgnored: 'Count',
 } as const;
@@ -27,6 +29,7 @@ const METRIC_OF = {
   reconnect: 'FailoverReconnected',
   resume: 'FailoverResumed',
   drain: 'FailoverDrained',
+  resize: 'FailoverResized',
 } as const satisfies Readonly<Record<string, keyof typeof FAILOVER_METRICS>>;
 
 type Kind = keyof typeof METRIC_OF;
@@ -78,9 +81,10 @@ export const failoverHandler = (parts: Parts, clock: Clock = systemClock): Failo
   const follow = async (event: unknown): Promise<FailoverReport> => {
     const { steps, ...why } = await planOf(event);
     const done = { resource, did: steps.map(({ kind }) => kind as Kind), ...durationOf(steps), ...why };
-    for (const step of steps)
-      if ((await registry.operate(resource, step)) === 'unknown')
-        return { ...done, did: [], because: 'the registry does not know the resource' };
+    for (const step of steps) {
+      const because = WHY_NOT[await registry.operate(resource, step)];
+      if (because !== undefined) return { ...done, did: [], because };
+    }
     return done;
   };
 
@@ -92,6 +96,11 @@ export const failoverHandler = (parts: Parts, clock: Clock = systemClock): Failo
     measure(parts, report);
     return report;
   };
+};
+
+const WHY_NOT: Readonly<Partial<Record<OperateReply, string>>> = {
+  unknown: 'the registry does not know the resource',
+  refused: "the groups' minima need more than capacity - headroom",
 };
 
 /** An identifier in the list names a cluster or an instance by the last part of its ARN, too. */

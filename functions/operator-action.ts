@@ -1,12 +1,16 @@
 import type { Operation } from '../lib/core/operation.ts';
 import { show } from '../lib/core/problem.ts';
-import { wholeNumber } from '../lib/core/right.ts';
+import { type Right, wholeNumber } from '../lib/core/right.ts';
 
-/** An operator's own word, for a drill or in an incident: `{ "action": "pause", "forMs": 60000 }`. */
+/** An operator's own word, for a drill, in an incident, or to resize: `{ "action": "pause", "forMs": 60000 }`. */
 export interface OperatorAction {
-  readonly action: 'pause' | 'resume' | 'reconnect' | 'drain';
+  readonly action: 'pause' | 'resume' | 'reconnect' | 'drain' | 'resize';
   /** With `pause` only, in ms; 0: until `resume`. Default: as for a failover. */
   readonly forMs?: number;
+  /** With `resize` only, in connections, and required there. */
+  readonly capacity?: number;
+  /** With `resize` only, in connections. Default: a tenth of the capacity, rounded up; 0 for 1. */
+  readonly headroom?: number;
 }
 
 /** An action that is none, with everything that is wrong with it. */
@@ -18,30 +22,62 @@ export class InvalidAction extends Error {
   }
 }
 
-const ACTIONS = ['pause', 'resume', 'reconnect', 'drain'];
-const FIELDS = ['action', 'forMs'];
-const DURATION = wholeNumber(0, 86_400_000, 'ms');
+type Action = OperatorAction['action'];
+type Field = Exclude<keyof OperatorAction, 'action'>;
+
+/** Which fields an action has. */
+const FIELDS: Readonly<Record<Action, readonly Field[]>> = {
+  pause: ['forMs'],
+  resume: [],
+  reconnect: [],
+  drain: [],
+  resize: ['capacity', 'headroom'],
+};
+const CAPACITY_MAX = 100_000;
+const RIGHTS = {
+  forMs: wholeNumber(0, 86_400_000, 'ms'),
+  capacity: wholeNumber(1, CAPACITY_MAX, 'connections'),
+  headroom: wholeNumber(0, CAPACITY_MAX / 2, 'connections'),
+} as const satisfies Readonly<Record<Field, Right>>;
+const NAMES = Object.keys(RIGHTS) as Field[];
 
 export const isAction = (event: unknown): boolean => Object.hasOwn(Object(event), 'action');
 
 /** @throws InvalidAction with every problem at once. */
 export const readAction = (event: unknown, pauseMs: number): Operation => {
-  const { action, forMs = pauseMs } = event as Readonly<Record<string, unknown>>;
-  const problems = [...actionProblems(action), ...fieldProblems(event as object, action)];
-  if (!DURATION.isRight(forMs)) problems.push(`forMs: ${show(forMs)} is not ${DURATION.says}`);
+  const given = event as Readonly<Record<string, unknown>>;
+  const problems = [...actionProblems(given['action']), ...fieldProblems(given)];
   if (problems.length > 0) throw new InvalidAction(problems);
-  const kind = action as OperatorAction['action'];
-  return kind === 'pause' ? { kind, forMs: forMs as number, atMost: true } : { kind };
+  const { action, forMs = pauseMs, capacity = 0, headroom = headroomOf(capacity) } = event as OperatorAction;
+  if (action === 'pause') return { kind: action, forMs, atMost: true };
+  return action === 'resize' ? { kind: action, capacity, headroom } : { kind: action };
 };
 
-const actionProblems = (action: unknown): string[] =>
-  ACTIONS.includes(action as string)
-    ? []
-    : [`action: ${show(action)} is none; there are ${ACTIONS.join(', ')}`];
+/** As for a capacity that is configured. */
+const headroomOf = (capacity: number): number => (capacity === 1 ? 0 : Math.ceil(capacity / 10));
 
-const fieldProblems = (event: object, action: unknown): string[] => [
-  ...Object.keys(event)
-    .filter((name) => !FIELDS.includes(name))
-    .map((name) => `${show(name)}: no such field; there are ${FIELDS.join(', ')}`),
-  ...(Object.hasOwn(event, 'forMs') && action !== 'pause' ? ['forMs: only a pause has one'] : []),
-];
+const isKnown = (action: unknown): action is Action => Object.hasOwn(FIELDS, String(action));
+
+const actionProblems = (action: unknown): string[] =>
+  isKnown(action) ? [] : [`action: ${show(action)} is none; there are ${Object.keys(FIELDS).join(', ')}`];
+
+const fieldProblems = (given: Readonly<Record<string, unknown>>): string[] => {
+  const { action, capacity, headroom } = given;
+  const fields: readonly string[] = isKnown(action) ? FIELDS[action] : NAMES;
+  const names = Object.keys(given).filter((name) => name !== 'action');
+  const isTooMuch = RIGHTS.capacity.isRight(capacity) && Number(headroom) > Number(capacity) / 2;
+  return [
+    ...names
+      .filter((name) => !fields.includes(name))
+      .map((name) =>
+        NAMES.includes(name as Field)
+          ? `${name}: ${show(action)} has none`
+          : `${show(name)}: no such field; there are ${['action', ...NAMES].join(', ')}`,
+      ),
+    ...NAMES.filter((name) => given[name] !== undefined && !RIGHTS[name].isRight(given[name])).map(
+      (name) => `${name}: ${show(given[name])} is not ${RIGHTS[name].says}`,
+    ),
+    ...(action === 'resize' && capacity === undefined ? ['capacity: is missing'] : []),
+    ...(isTooMuch ? ['headroom: is more than half of capacity'] : []),
+  ];
+};

@@ -312,19 +312,40 @@ describe('an operator', () => {
     expect(await world.state()).toMatchObject({ control: 'draining' });
   });
 
+  test('resizes the fleet, with a tenth of headroom unless told otherwise', async () => {
+    const world = await World.open();
+    expect(await world.send({ action: 'resize', capacity: 41 })).toEqual({
+      resource: 'orders',
+      did: ['resize'],
+    });
+    expect((await world.report()).settings).toMatchObject({ capacity: 41, headroom: 5 });
+    await world.send({ action: 'resize', capacity: 1 });
+    expect((await world.report()).settings).toMatchObject({ capacity: 1, headroom: 0 });
+    await world.send({ action: 'resize', capacity: 40, headroom: 0 });
+    expect((await world.report()).settings).toMatchObject({ capacity: 40, headroom: 0 });
+  });
+
   test('hears everything that is wrong with an action at once, and nothing is done', async () => {
     const world = await World.open();
     await expect(world.send({ action: 'pasue', forMs: -1, force: true })).rejects.toThrow(
       [
         'The action is not valid:',
-        '  - action: "pasue" is none; there are pause, resume, reconnect, drain',
-        '  - "force": no such field; there are action, forMs',
-        '  - forMs: only a pause has one',
+        '  - action: "pasue" is none; there are pause, resume, reconnect, drain, resize',
+        '  - "force": no such field; there are action, forMs, capacity, headroom',
         '  - forMs: -1 is not a whole number of ms from 0 to 86400000',
       ].join('\n'),
     );
     await expect(world.send({ action: null })).rejects.toThrow(/null is none; there are pause, resume/);
     await expect(world.send({ action: 'pause', forMs: '60000' })).rejects.toThrow(/"60000" is not/);
+    await expect(world.send({ action: 'resume', forMs: 1, capacity: 5 })).rejects.toThrow(
+      '  - forMs: "resume" has none\n  - capacity: "resume" has none',
+    );
+    await expect(world.send({ action: 'resize', headroom: 2.5 })).rejects.toThrow(
+      '  - headroom: 2.5 is not a whole number of connections from 0 to 50000\n  - capacity: is missing',
+    );
+    await expect(world.send({ action: 'resize', capacity: 10, headroom: 6 })).rejects.toThrow(
+      /more than half/,
+    );
     expect(await world.report()).toMatchObject({ control: 'open', version: 0 });
   });
 });
