@@ -80,11 +80,14 @@ test('three sessions without a lease are found among three pages of leases', asy
 });
 
 test('a session that a second look does not show was on its way out: it is no lease', async () => {
+  const before = clock.read();
   looks = [
     [...all(), ...strangersOf(3)],
     [...all(), ...strangersOf(1)],
   ];
   expect(await surveyed()).toMatchObject({ adopted: 1 });
+  // Time for the server's list to follow.
+  expect(clock.elapsedMs(before)).toBeGreaterThanOrEqual(100);
 });
 
 test('more than a page of strangers: the next survey goes on with the rest', async () => {
@@ -114,7 +117,7 @@ test('unprotected leases without a session go, a page a survey, those first that
 
 test('a lease whose session nobody has told of may be connecting: it stays', async () => {
   const config = holder.config;
-  const ask = { leaseId: 'u'.repeat(16), again: false, stamp: 0, holder: 'u', group: 'g', wait: false };
+  const ask = { leaseId: 'a'.repeat(16), again: false, stamp: 0, holder: 'u', group: 'g', wait: false };
   await holder.registry.grant({ resource: RESOURCE, ...ask, settings: settingsOf(config) });
   clock.advance(holder.settings.protectMs);
   expect(await surveyed()).toMatchObject({ vacated: 0 });
@@ -125,6 +128,7 @@ test('a registry that learns is left to its census', async () => {
   await holder.registry.forget(RESOURCE);
   await holder.registry.configure(RESOURCE, holder.settings, false);
   expect(await surveyed()).toBeUndefined();
+  expect(looked).toBe(1);
   expect(await holder.registry.inspect(RESOURCE)).toMatchObject({ held: 0 });
 });
 
