@@ -11,7 +11,7 @@ export interface CacheFrontPlan {
 }
 
 /** A client begins with AUTH, or with HELLO and AUTH in it. */
-const BEGINNING = /^\*\d\r\n\$\d\r\n(auth|hello)\r\n/i;
+const BEGINNING = /^\*[3-9]\r\n\$\d\r\n(auth|hello)\r\n/i;
 const LOGIN = /auth\r\n\$\d+\r\n(?<user>[^\r]*)\r\n(?<shown>\$\d+\r\n(?<password>[^\r]*))\r\n/i;
 
 /** TLS in front of a Redis that has none, which knows tokens where the Redis knows a password: as ElastiCache does with IAM. */
