@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { stateOf } from '../e2e/e2e-service.ts';
 import { Keeper } from '../local/keeper.ts';
 import { LambdaFunction, type Scaling, StartLine } from '../local/lambda-function.ts';
 import type { LocalEvent } from '../local/local-event.ts';
@@ -80,6 +81,7 @@ describe('an execution environment', () => {
     const it = functionOf();
     const first = await asked(it);
     await untilAtRest(it);
+    await eventually(async () => (await stateOf(first.pid)) === 'T', { what: 'a process that is stopped' });
     const second = await asked(it);
     expect(second).toMatchObject({ pid: first.pid, count: 2 });
     await untilAtRest(it);
