@@ -7,6 +7,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { openDatabase } from '../../functions/database.ts';
 import { openRedis, type RedisClient } from '../../functions/redis-client.ts';
 import { type DatabaseSettings, type RedisSettings, readSettings } from '../../functions/settings.ts';
+import { wire } from '../../functions/wiring.ts';
 import { systemClock } from '../../lib/core/clock.ts';
 import { parseConfig, settingsOf } from '../../lib/core/config.ts';
 import { redisRegistry } from '../../lib/registry/redis/redis-registry.ts';
@@ -234,6 +235,35 @@ describe('a function’s way to its Redis', () => {
       });
     });
   });
+
+  it.each([
+    ['true', false],
+    ['false', true],
+  ])(
+    'which server answers is looked at where it is one and the same, serverless: %s',
+    async (REDIS_IAM_SERVERLESS, isLookedAt) => {
+      const namespace = freshNamespace();
+      const wired = wire({
+        ...{ AWS_REGION: REGION, LEASEHOLD_RESOURCE: 'orders', LEASEHOLD_CAPACITY: '4' },
+        ...{ DATABASE_URL: 'postgres://nobody@nowhere/nothing', LEASEHOLD_NAMESPACE: namespace },
+        ...{
+          REDIS_URL: urlOf('rediss', front(0).port, 'app@'),
+          REDIS_IAM_CACHE: 'leases',
+          REDIS_IAM_SERVERLESS,
+        },
+      });
+      client = openRedis(registryAt(server.url), new Logger());
+      const admin = client.client;
+      const other = redisRegistry(admin, { namespace, watchPrimary: false });
+      await other.configure('orders', SETTINGS, true);
+      await admin.call('CONFIG', 'RESETSTAT');
+      await wired.registry.inspect('orders');
+      const stats = String(await admin.call('INFO', 'commandstats'));
+      await wired.close();
+      // Nobody but the script that looks asks for INFO before that.
+      expect(stats.includes('cmdstat_info:')).toBe(isLookedAt);
+    },
+  );
 
   it('an open connection shows a new token long before it would be cut, until it is closed', async () => {
     const timers: { everyMs: number; callback: () => void; cancel: jest.Mock<() => void> }[] = [];
