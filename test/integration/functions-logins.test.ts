@@ -254,18 +254,21 @@ describe('a function’s way to its Redis', () => {
           REDIS_IAM_SERVERLESS,
         },
       });
-      client = openRedis(registryAt(server.url), new Logger());
-      const admin = client.client;
-      const other = redisRegistry(admin, { namespace, watchPrimary: false });
-      await other.configure('orders', SETTINGS, true);
-      await admin.call('CONFIG', 'RESETSTAT');
-      for (let turn = 0; turn < 3; turn += 1) await wired.registry.inspect('orders');
-      // Nothing but the script that looks asks for a node's own name, and nobody waits for it.
-      const isAsked = async (): Promise<boolean> =>
-        String(await admin.call('INFO', 'commandstats')).includes('cluster|myid');
-      if (isLookedAt) await eventually(isAsked, { what: 'a look' });
-      else expect(await isAsked()).toBe(false);
-      await wired.close();
+      try {
+        client = openRedis(registryAt(server.url), new Logger());
+        const admin = client.client;
+        const other = redisRegistry(admin, { namespace, watchPrimary: false });
+        await other.configure('orders', SETTINGS, true);
+        await admin.call('CONFIG', 'RESETSTAT');
+        for (let turn = 0; turn < 3; turn += 1) await wired.registry.inspect('orders');
+        // Nothing but the script that looks asks for a node's own name, and nobody waits for it.
+        const isAsked = async (): Promise<boolean> =>
+          String(await admin.call('INFO', 'commandstats')).includes('cluster|myid');
+        if (isLookedAt) await eventually(isAsked, { what: 'a look' });
+        else expect(await isAsked()).toBe(false);
+      } finally {
+        await wired.close();
+      }
     },
   );
 

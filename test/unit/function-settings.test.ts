@@ -207,6 +207,15 @@ describe('the metrics of the fleet', () => {
     expect(found).toMatchObject({ FleetUsed: 75, FleetDrift: 11, FleetPaused: 1, FleetBreakerOpen: 1 });
   });
 
+  it.each([
+    ['paused', 'open', 1, 1],
+    ['draining', 'half-open', 1, 1],
+    ['open', 'closed', 0, 0],
+  ] as const)('count %s and %s as what it is', (control, breaker, FleetPaused, FleetBreakerOpen) => {
+    const found = written((sink) => measureFleet(sink, { ...report, control, breaker }));
+    expect(found).toMatchObject({ FleetPaused, FleetBreakerOpen });
+  });
+
   it('say nothing of a database that was not looked at, nor of a fleet that nobody knows', () => {
     const quiet = { ...report, health: 'unknown', census: undefined, isKnown: false } as const;
     const found = written((sink) => measureFleet(sink, quiet));

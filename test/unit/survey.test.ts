@@ -60,7 +60,7 @@ const surveyed = async (through = connection) => {
   void done.finally(() => {
     isDone = true;
   });
-  while (!isDone) await clock.advance(50);
+  while (!isDone) await clock.advanceAsync(50);
   return done;
 };
 
