@@ -144,6 +144,14 @@ describe('an execution environment', () => {
     expect(await asked(it)).toMatchObject({ count: 1 });
   });
 
+  test('is not idle while it starts, however long that takes', async () => {
+    const it = functionOf({}, { environmentsMax: 1, idleMs: 1 });
+    for (let turn = 0; turn < 3; turn += 1) {
+      expect(await it.invoke({ do: 'die' })).toMatchObject({ error: { errorMessage: 'Runtime exited.' } });
+      expect(await asked(it)).toMatchObject({ count: 1 });
+    }
+  });
+
   test('that has had nothing to do for its time is ended, and not while it works', async () => {
     const it = functionOf({}, { environmentsMax: 1, idleMs: 500 });
     await asked(it);

@@ -172,6 +172,8 @@ export class LambdaFunction {
 
   async #start(environment: ExecutionEnvironment): Promise<void> {
     this.#starting.add(environment);
+    // Somebody waits for it: it has something to do.
+    this.#keep(environment);
     const isWanted = (): boolean => !this.#isClosed && environment.isCold;
     const problem = await this.#plan.starts.run(async () =>
       isWanted() ? await environment.start() : undefined,
