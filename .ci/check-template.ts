@@ -15,6 +15,7 @@ import { checkEnvironments } from './template-environment.ts';
 import { checkIam } from './template-iam.ts';
 import { checkMetrics, metricsOfAws } from './template-metrics.ts';
 import { checkReferences } from './template-references.ts';
+import { checkRights } from './template-rights.ts';
 import { Schemas } from './template-schema.ts';
 
 const YOURS = {
@@ -85,6 +86,7 @@ export const checkTemplate = async (template: Template): Promise<Finding[]> => {
     ...schemas.check(template),
     ...checkReferences(template, schemas.hasAttribute),
     ...(await checkIam(template)),
+    ...checkRights(template),
     ...checkMetrics(template, emittedMetrics(), metricsOfAws(database)),
     ...checkEnvironments(template),
   ];

@@ -54,6 +54,12 @@ describe('the packaged template', () => {
     ],
     ['an IAM action', 'elasticache:Connect', 'elasticache:Conect', 'no such action elasticache:Conect'],
     ['an IAM service', 'rds-data:Execute', 'rdsdata:Execute', 'no such action rdsdata:ExecuteStatement'],
+    [
+      'what Lambda asks of a role',
+      '"Mode":"PassThrough"',
+      '"Mode":"Active"',
+      'its role may not xray:PutTraceSegments',
+    ],
     ['a variable', '"LEASEHOLD_IDLE_MS"', '"LEASEHOLD_IDEL_MS"', 'LEASEHOLD_IDEL_MS: no such variable'],
     ['the value of a variable', '"REDIS_MODE":"cluster"', '"REDIS_MODE":"clustered"', 'REDIS_MODE'],
     ["an alarm's metric", '"FleetBreakerOpen"', '"FleetBreakerOpened"', 'nobody writes the metric leasehold'],
