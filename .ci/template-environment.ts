@@ -43,11 +43,7 @@ export const checkEnvironments = ({ Resources }: Template): Finding[] =>
     .filter(([, { Type }]) => Type === 'AWS::Lambda::Function')
     .flatMap(([id, resource]) => {
       const env = environmentOf(resource);
-      const isListening = (env['FAILOVER_SOURCES'] ?? '') !== '';
-      return [
-        ...problemsOf(readSettings, env),
-        ...(isListening ? problemsOf(readFailoverSettings, env) : []),
-      ].map((what) => ({
+      return [...problemsOf(readSettings, env), ...problemsOf(readFailoverSettings, env)].map((what) => ({
         where: `Resources.${id}.Properties.Environment`,
         what,
         right: 'variables that the function takes',
