@@ -33,7 +33,8 @@ type FirstStepHandler = (
 
 /**
  * What a new stack needs once, as a custom resource of CloudFormation: the role and the tables in a database that it has made,
- * and the word to the registry that its resource is new. Nothing is done when a stack is changed or removed.
+ * and the word to the registry that its resource is new. A stack that gets another database later has that one prepared, too;
+ * nothing else is done when a stack is changed or removed.
  *
  * A database that could not be prepared fails the deployment. A registry that could not be told does not: it learns by itself,
  * and all that is lost is the first callers' wait.
@@ -41,31 +42,54 @@ type FirstStepHandler = (
 export const firstStepHandler = (parts: FirstStepParts): FirstStepHandler => {
   return async (event, context) => {
     const { ResponseURL, StackId, RequestId, LogicalResourceId } = event;
-    const failure = event.RequestType === 'Create' ? await takeFirstStep(parts, event, context) : undefined;
+    const failure = await stepFor(parts, event, context);
     const outcome = failure === undefined ? { Status: 'SUCCESS' } : { Status: 'FAILED', Reason: failure };
     const ids = { PhysicalResourceId: LogicalResourceId, StackId, RequestId, LogicalResourceId };
     await parts.answer(ResponseURL, JSON.stringify({ ...outcome, ...ids }));
   };
 };
 
-const takeFirstStep = async (
+type LambdaContext = Parameters<FirstStepHandler>[1];
+
+/** Answers what went wrong so that the deployment must fail, if anything. */
+const stepFor = async (
   parts: FirstStepParts,
-  { ResourceProperties }: CloudFormationCustomResourceEvent,
-  context: Parameters<FirstStepHandler>[1],
+  event: CloudFormationCustomResourceEvent,
+  context: LambdaContext,
 ): Promise<string | undefined> => {
-  const properties = ResourceProperties as unknown as FirstStepProperties;
-  const { logger } = parts;
+  const properties = event.ResourceProperties as unknown as FirstStepProperties;
+  if (event.RequestType === 'Delete') return undefined;
+  if (event.RequestType === 'Update')
+    return event.OldResourceProperties['ClusterArn'] === properties.ClusterArn
+      ? undefined
+      : prepareDatabase(parts, properties, context);
+  const failure = await prepareDatabase(parts, properties, context);
+  if (failure === undefined) await tellSweeper(parts, properties);
+  return failure;
+};
+
+const prepareDatabase = async (
+  parts: FirstStepParts,
+  properties: FirstStepProperties,
+  context: LambdaContext,
+): Promise<string | undefined> => {
   try {
     for (const sql of statementsOf(properties)) await execute(parts, properties, sql, context);
+    return undefined;
   } catch (error) {
-    logger.error('The database could not be prepared', error as Error);
+    parts.logger.error('The database could not be prepared', error as Error);
     return `The database could not be prepared: ${(error as Error).message}`;
   }
-  const trouble = await parts.invoke(properties.Sweeper, { isNew: true }).catch(String);
+};
+
+const tellSweeper = async (
+  { invoke, logger }: FirstStepParts,
+  { Sweeper }: FirstStepProperties,
+): Promise<void> => {
+  const trouble = await invoke(Sweeper, { isNew: true }).catch(String);
   if (trouble === undefined) logger.info('The registry knows that the resource is new');
   else
     logger.warn('The registry could not be told that the resource is new; it learns by itself', { trouble });
-  return undefined;
 };
 
 /** The Data API takes one statement at a time. A statement ends with a semicolon at the end of a line. */
@@ -75,14 +99,15 @@ const statementsOf = ({ Statements = [] }: FirstStepProperties): string[] =>
     .filter(Boolean);
 
 const RESUME_MS = 3_000;
-const RESERVE_MS = 20_000;
+/** For the sweeper, which may take 55 s, and the answer: a deployment stands still while none comes. */
+const RESERVE_MS = 75_000;
 
 /** A database that pauses may have done so while the rest of the stack was made. */
 const execute = async (
   parts: FirstStepParts,
   properties: FirstStepProperties,
   sql: string,
-  context: Parameters<FirstStepHandler>[1],
+  context: LambdaContext,
 ): Promise<void> => {
   const { clock = systemClock } = parts;
   for (;;) {

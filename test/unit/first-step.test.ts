@@ -22,6 +22,7 @@ const eventOf = (RequestType: string, properties: object = PROPERTIES): CloudFor
     RequestId: 'request',
     LogicalResourceId: 'FirstStep',
     ResourceProperties: { ServiceToken: 'x', ...properties },
+    ...(RequestType === 'Update' ? { OldResourceProperties: PROPERTIES } : {}),
   }) as unknown as CloudFormationCustomResourceEvent;
 
 /** A world in which the first step is taken: what was done, and the answer that CloudFormation got. */
@@ -82,6 +83,13 @@ test.each(['Update', 'Delete'])('%s of a stack does nothing, for its resource is
   expect(answers).toEqual([SUCCESS]);
 });
 
+test('a stack that gets another database has it prepared; its resource is not new', async () => {
+  const { did, answers, run } = firstStep();
+  await run(eventOf('Update', { ...PROPERTIES, ClusterArn: 'another', Statements: ['CREATE ROLE app'] }));
+  expect(did).toEqual(['CREATE ROLE app']);
+  expect(answers).toEqual([SUCCESS]);
+});
+
 test('a database that cannot be prepared fails the deployment, and the registry is told nothing', async () => {
   const { did, answers, run } = firstStep({
     execute: async () => {
@@ -112,10 +120,10 @@ test('a database that has paused is waited for', async () => {
   expect(answers).toEqual([SUCCESS]);
 });
 
-test('but no longer than there is time to answer', async () => {
+test('but no longer than there is time for the sweeper and the answer', async () => {
   const { answers, clock, run } = firstStep({ execute: async () => Promise.reject(resuming()) });
-  const done = run(eventOf('Create'), 60_000);
-  await clock.advanceAsync(45_000);
+  const done = run(eventOf('Create'), 240_000);
+  await clock.advanceAsync(170_000);
   await done;
   expect(answers).toMatchObject([{ Status: 'FAILED' }]);
 });
