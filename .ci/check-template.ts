@@ -33,6 +33,8 @@ export const COMBINATIONS: Readonly<Record<string, Combination>> = {
     params: {
       registry: 'registry-node',
       egress: 'egress-nat',
+      zoneA: 'us-east-1b',
+      zoneB: 'us-east-1d',
       access: 'access-jwt',
       jwtIssuer: 'https://issuer.example.com',
       jwtAudience: 'orders',
