@@ -126,6 +126,10 @@ test('one sweeper at a time, no retries, and what fails is kept', () => {
   expect(propertiesOf('Failures')).toMatchObject({ SqsManagedSseEnabled: true });
 });
 
+test('the failover function runs when callers have taken every environment that there is', () => {
+  expect(propertiesOf('FailoverLambdaFunction')['ReservedConcurrentExecutions']).toBe(2);
+});
+
 test('the failover function hears of the events that it knows, and of no others', () => {
   const patterns = Object.values(template.Resources)
     .filter(
