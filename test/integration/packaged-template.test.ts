@@ -7,6 +7,7 @@ import { COMBINATIONS, checkTemplate } from '../../.ci/check-template.ts';
 import { type Combination, packageService } from '../../.ci/package-service.ts';
 import { elementsOf, type Template } from '../../.ci/template.ts';
 import { FAILOVER_EVENTS } from '../../functions/database-event.ts';
+import { firstStepHandler, readFirstStep } from '../../functions/first-step.ts';
 
 const PACKAGE_MS = 120_000;
 
@@ -124,6 +125,30 @@ test('one sweeper at a time, no retries, and what fails is kept', () => {
     DestinationConfig: { OnFailure: { Destination: { 'Fn::GetAtt': ['Failures', 'Arn'] } } },
   });
   expect(propertiesOf('Failures')).toMatchObject({ SqsManagedSseEnabled: true });
+});
+
+test('the first step finds its statements one by one, and none of them in its event', async () => {
+  const { Environment } = propertiesOf('FirstStepLambdaFunction') as {
+    Environment: { Variables: Record<string, string> };
+  };
+  const did: string[] = [];
+  const handler = firstStepHandler({
+    settings: readFirstStep(Environment.Variables),
+    execute: async (sql) => did.push(sql),
+    invoke: async () => undefined,
+    answer: async () => undefined,
+    logger: { info: () => undefined, warn: () => undefined, error: () => undefined },
+  });
+  const event = { RequestType: 'Create', ResourceProperties: propertiesOf('FirstStep') };
+  await handler(event as never, { getRemainingTimeInMillis: () => 240_000 });
+  expect(did.map((sql) => sql.split(' ', 3).join(' '))).toEqual([
+    'DO $$ BEGIN',
+    'GRANT rds_iam TO',
+    'CREATE TABLE IF',
+    'CREATE TABLE IF',
+    'GRANT SELECT, INSERT',
+  ]);
+  expect(JSON.stringify(event)).not.toMatch(/CREATE|GRANT/);
 });
 
 test('the failover function runs when callers have taken every environment that there is', () => {
