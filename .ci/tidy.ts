@@ -14,6 +14,7 @@ const CLOCK = 'lib/core/clock.ts';
 const RANDOM = 'lib/core/random.ts';
 const inLib = (path: string): boolean => path.startsWith('lib/');
 const inProduct = (path: string): boolean => inLib(path) || path.startsWith('functions/');
+const WIRINGS = ['functions/wiring.ts', 'functions/registry-wiring.ts'];
 const inCli = (path: string): boolean => path.startsWith('lib/cli/');
 
 const TIMERS = 'setTimeout setInterval setImmediate clearTimeout clearInterval clearImmediate'.split(' ');
@@ -52,8 +53,8 @@ const RESERVED: readonly Reserved[] = [
   {
     isMention: (text) => text === 'process.env',
     isImport: (module, name) => /^(?:node:)?process$/.test(module) && name === 'env',
-    isHome: (path) => path === 'functions/wiring.ts' || inCli(path),
-    right: 'an env record as a parameter; only functions/wiring.ts and lib/cli read the environment',
+    isHome: (path) => WIRINGS.includes(path) || inCli(path),
+    right: 'an env record as a parameter; only the wirings of functions/ and lib/cli read the environment',
   },
   {
     isMention: (text) => text === 'console',

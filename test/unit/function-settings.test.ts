@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { cacheToken } from '../../functions/cache-token.ts';
 import { FLEET_METRICS, measureFailedSweep, measureFleet } from '../../functions/fleet-metrics.ts';
-import { readSettings } from '../../functions/settings.ts';
+import { readRegistrySettings, readSettings } from '../../functions/settings.ts';
 import type { Environment } from '../../lib/core/environment.ts';
 import { isLeaseholdError } from '../../lib/index.ts';
 import { fleetSeen, type SweepReport } from '../../lib/sweeper/sweep-report.ts';
@@ -33,6 +33,7 @@ describe('the settings of a function', () => {
       namespace: undefined,
       follow: undefined,
       lookEveryMs: 0,
+      config: expect.objectContaining({ resource: 'orders', capacity: 80 }),
     });
   });
 
@@ -113,6 +114,19 @@ describe('the settings of a function', () => {
     expect(problemsOf({ LEASEHOLD_FOLLOW_MIN: '9', LEASEHOLD_FOLLOW_MAX: '8' })).toEqual([
       'LEASEHOLD_FOLLOW_MIN: 9 is above LEASEHOLD_FOLLOW_MAX',
     ]);
+  });
+});
+
+describe('the settings of a function that asks the registry alone', () => {
+  it('need no database, and read nothing of it', () => {
+    const { DATABASE_URL: _, ...rest } = ENV;
+    expect(readRegistrySettings({ ...rest, DATABASE_AUTH: 'nonsense' })).toMatchObject({
+      redis: { url: URLS.REDIS_URL },
+      config: { resource: 'orders', capacity: 80 },
+    });
+    expect(() => readRegistrySettings({ AWS_LAMBDA_FUNCTION_NAME: 'status' })).toThrow(
+      /REDIS_URL.*LEASEHOLD_RESOURCE.*LEASEHOLD_CAPACITY/s,
+    );
   });
 });
 
