@@ -46,11 +46,8 @@ export const checkEnvironments = ({ Resources }: Template): Finding[] =>
     .filter(([, { Type }]) => Type === 'AWS::Lambda::Function')
     .flatMap(([id, resource]) => {
       const env = environmentOf(resource);
-      const isListening = (env['FAILOVER_SOURCES'] ?? '') !== '';
-      return [
-        ...problemsOf(goesToDatabase(resource) ? readSettings : readRegistrySettings, env),
-        ...(isListening ? problemsOf(readFailoverSettings, env) : []),
-      ].map((what) => ({
+      const read = goesToDatabase(resource) ? readSettings : readRegistrySettings;
+      return [...problemsOf(read, env), ...problemsOf(readFailoverSettings, env)].map((what) => ({
         where: `Resources.${id}.Properties.Environment`,
         what,
         right: 'variables that the function takes',

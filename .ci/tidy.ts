@@ -10,11 +10,12 @@ import { type Problem, report } from './problem.ts';
 import { parseSource, type Source } from './source.ts';
 
 const MAX_LINES = 250;
+/** The two that a function is made in. */
+const ENVIRONMENT = ['functions/first-step.ts', 'functions/wiring.ts', 'functions/registry-wiring.ts'];
 const CLOCK = 'lib/core/clock.ts';
 const RANDOM = 'lib/core/random.ts';
 const inLib = (path: string): boolean => path.startsWith('lib/');
 const inProduct = (path: string): boolean => inLib(path) || path.startsWith('functions/');
-const WIRINGS = ['functions/wiring.ts', 'functions/registry-wiring.ts'];
 const inCli = (path: string): boolean => path.startsWith('lib/cli/');
 
 const TIMERS = 'setTimeout setInterval setImmediate clearTimeout clearInterval clearImmediate'.split(' ');
@@ -53,8 +54,8 @@ const RESERVED: readonly Reserved[] = [
   {
     isMention: (text) => text === 'process.env',
     isImport: (module, name) => /^(?:node:)?process$/.test(module) && name === 'env',
-    isHome: (path) => WIRINGS.includes(path) || inCli(path),
-    right: 'an env record as a parameter; only the wirings of functions/ and lib/cli read the environment',
+    isHome: (path) => ENVIRONMENT.includes(path) || inCli(path),
+    right: `an env record as a parameter; only ${ENVIRONMENT.join(', ')} and lib/cli read the environment`,
   },
   {
     isMention: (text) => text === 'console',

@@ -4,7 +4,7 @@ import type { OperateReply, Operation } from '../lib/core/operation.ts';
 import { isLeaseholdError } from '../lib/index.ts';
 import { readDatabaseEvent } from './database-event.ts';
 import { type Plan, planFor } from './failover-plan.ts';
-import { readFailoverSettings } from './failover-settings.ts';
+import { readFailoverSettings, withoutSources } from './failover-settings.ts';
 import { isAction, type OperatorAction, readAction } from './operator-action.ts';
 import { type RegistryWiring, registryWiring } from './registry-wiring.ts';
 
@@ -71,6 +71,7 @@ export const failoverHandler = (parts: Parts, clock: Clock = systemClock): Failo
     if (isAction(event)) return { steps: [readAction(event, pauseMs)] };
     const found = readDatabaseEvent(event);
     if ('because' in found) return { steps: [], because: found.because };
+    if (sources.length === 0) throw withoutSources();
     const { id, names } = found;
     if (!names.some((name) => isListed(sources, name)))
       return { steps: [], because: 'not of a cluster or instance in FAILOVER_SOURCES', event: id };

@@ -85,6 +85,22 @@ const REDIS = ['redis:', 'rediss:'];
 const WHOLE = /^\d{1,9}$/;
 const PART = /^(0?\.\d{1,6}|0|1(\.0+)?)$/;
 
+/** A user and a password that can be decoded. (PostgreSQL's client takes a password with a lone % as it is.) */
+const hasReadableLogin = (text: string, protocols: readonly string[]): boolean => {
+  const { username = '', password = '' } = URL.parse(text) ?? {};
+  const parts = protocols === REDIS ? [username, password] : [username];
+  return parts.every((part) => part === '' || decoded(part) !== '');
+};
+
+/** Blank where it cannot be; that is a problem by then. */
+const decoded = (part: string): string => {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return '';
+  }
+};
+
 /** Variables and what is wrong with them. What is not there or blank is undefined. */
 class Reader {
   readonly problems: string[] = [];
@@ -109,6 +125,8 @@ class Reader {
     const protocol = URL.parse(text)?.protocol ?? '';
     if (text !== '' && !protocols.includes(protocol))
       this.problems.push(`${name}: is not a URL that begins with ${protocols.join('// or ')}//`);
+    else if (!hasReadableLogin(text, protocols))
+      this.problems.push(`${name}: has a % in it that begins no code of a character; write %25`);
     return text;
   }
 
@@ -161,7 +179,7 @@ const readRedis = (reader: Reader): RedisSettings | undefined => {
       'REDIS_URL: with REDIS_IAM_CACHE it is rediss://USER@HOST:PORT, for tokens need TLS',
     );
   const region = reader.region('REDIS_IAM_CACHE');
-  return { url, isCluster, iam: { cache, isServerless, region, user: decodeURIComponent(username) } };
+  return { url, isCluster, iam: { cache, isServerless, region, user: decoded(username) } };
 };
 
 const readDatabase = (reader: Reader): DatabaseSettings => {

@@ -54,6 +54,12 @@ describe('the packaged template', () => {
     ],
     ['an IAM action', 'elasticache:Connect', 'elasticache:Conect', 'no such action elasticache:Conect'],
     ['an IAM service', 'rds-data:Execute', 'rdsdata:Execute', 'no such action rdsdata:ExecuteStatement'],
+    [
+      'what Lambda asks of a role',
+      '"Mode":"PassThrough"',
+      '"Mode":"Active"',
+      'its role may not xray:PutTraceSegments',
+    ],
     ['a variable', '"LEASEHOLD_IDLE_MS"', '"LEASEHOLD_IDEL_MS"', 'LEASEHOLD_IDEL_MS: no such variable'],
     ['the value of a variable', '"REDIS_MODE":"cluster"', '"REDIS_MODE":"clustered"', 'REDIS_MODE'],
     ["an alarm's metric", '"FleetBreakerOpen"', '"FleetBreakerOpened"', 'nobody writes the metric leasehold'],
@@ -118,6 +124,10 @@ test('one sweeper at a time, no retries, and what fails is kept', () => {
     DestinationConfig: { OnFailure: { Destination: { 'Fn::GetAtt': ['Failures', 'Arn'] } } },
   });
   expect(propertiesOf('Failures')).toMatchObject({ SqsManagedSseEnabled: true });
+});
+
+test('the failover function runs when callers have taken every environment that there is', () => {
+  expect(propertiesOf('FailoverLambdaFunction')['ReservedConcurrentExecutions']).toBe(2);
 });
 
 test('the failover function hears of the events that it knows, and of no others', () => {

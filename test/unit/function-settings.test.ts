@@ -37,6 +37,22 @@ describe('the settings of a function', () => {
     });
   });
 
+  it.each([
+    ['REDIS_URL', 'redis://app:100%sure@cache'],
+    ['REDIS_URL', 'redis://a%ff@cache'],
+    ['DATABASE_URL', 'postgres://a%zz:p@db/orders'],
+    ['LEASEHOLD_CONTROL_URL', 'postgres://a%:p@db/orders'],
+  ])('refuse a login in %s that cannot be decoded, and repeat nothing of it', (name, url) => {
+    expect(problemsOf({ [name]: url, REDIS_IAM_CACHE: '' })).toEqual([
+      `${name}: has a % in it that begins no code of a character; write %25`,
+    ]);
+  });
+
+  it('take a password of PostgreSQL as its client does', () => {
+    const DATABASE_URL = 'postgres://app:100%sure@db/orders';
+    expect(readSettings({ ...ENV, DATABASE_URL }).database.url).toBe(DATABASE_URL);
+  });
+
   it('name the IAM identity of the cache by the URL’s user', () => {
     const { redis } = readSettings({ ...ENV, REDIS_MODE: 'cluster', REDIS_IAM_CACHE: 'leases' });
     expect(redis).toMatchObject({
@@ -184,7 +200,8 @@ describe('the metrics of the fleet', () => {
     ...{ resource: 'orders', elapsedMs: 12, isElected: true, lookedThrough: 'lease', health: 'healthy' },
     ...{ expired: 1, settled: 2, kept: 3, denied: 4, adopted: 5, vacated: 6 },
     ...{ census: { sessions: 9, foreign: 1 }, capacity: undefined, trouble: undefined },
-    ...{ isKnown: true, fleetCapacity: 80, held: 40, revoking: 20, control: 'paused', breaker: 'open' },
+    ...{ isKnown: true, fleetCapacity: 80, fleetHeadroom: 8, held: 72, protected: 54, revoking: 2 },
+    ...{ control: 'paused', breaker: 'open' },
     groups: [{ name: 'api', min: 0, max: 9, priority: 0, taken: 3, waiting: 1 }],
   };
 
@@ -205,6 +222,13 @@ describe('the metrics of the fleet', () => {
     expect(found).toMatchObject({ FleetUsed: 75, FleetDrift: 11, FleetPaused: 1, FleetBreakerOpen: 1 });
   });
 
+  it('a fleet of frozen holders is full, and not in use', () => {
+    const frozen = written((sink) => measureFleet(sink, { ...report, protected: 0 }));
+    expect(frozen).toMatchObject({ FleetHeld: 72, FleetUsed: 0 });
+    const busy = written((sink) => measureFleet(sink, { ...report, protected: 72 }));
+    expect(busy).toMatchObject({ FleetHeld: 72, FleetUsed: 100 });
+  });
+
   it('say nothing of a database that was not looked at, nor of a fleet that nobody knows', () => {
     const quiet = { ...report, health: 'unknown', census: undefined, isKnown: false } as const;
     const found = written((sink) => measureFleet(sink, quiet));
@@ -214,7 +238,7 @@ describe('the metrics of the fleet', () => {
 
   it('of a sweep that stood back say just that, and what the registry counts', () => {
     const found = written((sink) => measureFleet(sink, { ...report, isElected: false }));
-    expect(found).toMatchObject({ SweepRun: 1, SweepSkipped: 1, FleetHeld: 40 });
+    expect(found).toMatchObject({ SweepRun: 1, SweepSkipped: 1, FleetHeld: 72 });
     expect(found).not.toHaveProperty('SweepSettled');
   });
 
