@@ -38,18 +38,19 @@ describe('the settings of a function', () => {
   });
 
   it.each([
-    ['REDIS_URL', 'redis://app:100%sure@cache'],
-    ['REDIS_URL', 'redis://a%ff@cache'],
-    ['DATABASE_URL', 'postgres://a%zz:p@db/orders'],
-    ['LEASEHOLD_CONTROL_URL', 'postgres://a%:p@db/orders'],
-  ])('refuse a login in %s that cannot be decoded, and repeat nothing of it', (name, url) => {
-    expect(problemsOf({ [name]: url, REDIS_IAM_CACHE: '' })).toEqual([
+    ['REDIS_URL', 'redis:', 'app:100%sure'],
+    ['REDIS_URL', 'redis:', 'a%ff'],
+    ['DATABASE_URL', 'postgres:', 'a%zz:p'],
+    ['LEASEHOLD_CONTROL_URL', 'postgres:', 'a%:p'],
+  ])('refuse a login in %s that cannot be decoded, and repeat nothing of it', (name, protocol, login) => {
+    expect(problemsOf({ [name]: `${protocol}//${login}@host/orders`, REDIS_IAM_CACHE: '' })).toEqual([
       `${name}: has a % in it that begins no code of a character; write %25`,
     ]);
   });
 
   it('take a password of PostgreSQL as its client does', () => {
-    const DATABASE_URL = 'postgres://app:100%sure@db/orders';
+    const login = 'app:100%sure';
+    const DATABASE_URL = `postgres://${login}@db/orders`;
     expect(readSettings({ ...ENV, DATABASE_URL }).database.url).toBe(DATABASE_URL);
   });
 
