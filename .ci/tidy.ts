@@ -11,7 +11,7 @@ import { parseSource, type Source } from './source.ts';
 
 const MAX_LINES = 250;
 /** The two that a function is made in. */
-const ENVIRONMENT = ['functions/first-step.ts', 'functions/wiring.ts'];
+const ENVIRONMENT = ['functions/first-step.ts', 'functions/wiring.ts', 'functions/registry-wiring.ts'];
 const CLOCK = 'lib/core/clock.ts';
 const RANDOM = 'lib/core/random.ts';
 const inLib = (path: string): boolean => path.startsWith('lib/');

@@ -48,11 +48,17 @@ const readSecret = async (
 
 /** As RDS writes its secrets, `{ "username": …, "password": … }`; or the password by itself. */
 const passwordIn = (text: string): string => {
-  try {
-    const { password } = Object(JSON.parse(text)) as { readonly password?: unknown };
-    if (typeof password === 'string') return password;
-  } catch {
-    return text;
-  }
+  const { password } = fieldsOf(text) ?? { password: text };
+  if (typeof password === 'string') return password;
   throw new Error('The secret has no field "password".');
+};
+
+/** Undefined: it is no object; a password of digits is JSON, too. */
+const fieldsOf = (text: string): { readonly password?: unknown } | undefined => {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
 };

@@ -1,17 +1,23 @@
-import { parseConfig } from '../lib/core/config.ts';
+import { type Config, parseConfig } from '../lib/core/config.ts';
 import type { Environment } from '../lib/core/environment.ts';
 import { show } from '../lib/core/problem.ts';
 import type { FollowCapacity } from '../lib/sweeper/capacity.ts';
 
-/** What the functions are made of besides the options of their pool, which the pool reads for itself. */
-export interface FunctionSettings {
+/** Of a function that asks the registry alone. */
+export interface RegistrySettings {
   /** Undefined outside Lambda only: then the registry is this process's memory. */
   readonly redis: RedisSettings | undefined;
+  /** Two stages that share a Redis or a database need two. */
+  readonly namespace: string | undefined;
+  /** The options of a pool, as the environment has them. */
+  readonly config: Config;
+}
+
+/** Of a function that goes to the database, too. */
+export interface FunctionSettings extends RegistrySettings {
   readonly database: DatabaseSettings;
   /** The sweeper's way to the database outside the capacity. */
   readonly control: ControlSettings | undefined;
-  /** Two stages that share a Redis or a database need two. */
-  readonly namespace: string | undefined;
   readonly follow: FollowCapacity | undefined;
   /** The sweeper looks at the database at least so often, in ms; 0: only where the registry has a reason. */
   readonly lookEveryMs: number;
@@ -64,8 +70,14 @@ export const readSettings = (env: Environment): FunctionSettings => {
     follow: readFollow(reader),
     lookEveryMs: reader.number('LEASEHOLD_LOOK_EVERY_MS', 0, 86_400_000) ?? 0,
   };
-  parseConfig({}, [], env, reader.problems);
-  return settings;
+  return { ...settings, config: parseConfig({}, [], env, reader.problems) };
+};
+
+/** The same without a database: its variables are not read. */
+export const readRegistrySettings = (env: Environment): RegistrySettings => {
+  const reader = new Reader(env);
+  const settings = { redis: readRedis(reader), namespace: reader.text('LEASEHOLD_NAMESPACE') };
+  return { ...settings, config: parseConfig({}, [], env, reader.problems) };
 };
 
 const POSTGRES = ['postgres:', 'postgresql:'];

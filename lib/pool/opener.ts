@@ -106,7 +106,10 @@ export const outcomeOf = <Connection>({ kind, failure }: Failed<Connection>): Le
 };
 
 /** What the driver said, as the caller hears it. */
-const connectError = <Connection>(engine: string, { failure, error }: Failed<Connection>): LeaseholdError => {
+export const connectError = <Connection>(
+  engine: string,
+  { failure, error }: Failed<Connection>,
+): LeaseholdError => {
   if (isLeaseholdError(error)) return error;
   return new LeaseholdError(
     'CONNECT_FAILED',

@@ -6,7 +6,7 @@ import { Farewells } from '../pool/farewells.ts';
 import type { HeldLease } from '../pool/held-lease.ts';
 import type { Holder } from '../pool/holder.ts';
 import { LeaseRequest, type Patience } from '../pool/lease-request.ts';
-import { openUnder, outcomeOf } from '../pool/opener.ts';
+import { connectError, openUnder, outcomeOf } from '../pool/opener.ts';
 import { Wakes } from '../pool/wakes.ts';
 
 /** From where the sweeper ends sessions and looks whether they are gone. */
@@ -37,7 +37,7 @@ export const openControl = async (holder: Holder, driver: Driver<unknown>): Prom
     await registry
       .operate(config.resource, word)
       .catch((error: unknown) => holder.events.emit('registryFailed', { operation: 'observe', error }));
-    throw opened.error;
+    throw connectError(driver.engine, opened);
   }
   const { connection } = opened;
   return {

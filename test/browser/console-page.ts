@@ -98,7 +98,7 @@ export class ConsolePage implements AsyncDisposable {
   /** As it is laid out. */
   text(selector: string): Promise<string> {
     // biome-ignore lint/performance/useDomNodeTextContent: a reader sees cells apart, and nothing that is hidden
-    return this.page.innerText(selector, { timeout: 1_000 });
+    return this.page.innerText(selector, { timeout: 5_000 });
   }
 
   texts(selector: string): Promise<string[]> {

@@ -86,7 +86,7 @@ test(
 test(
   'an invocation that takes too long is ended with its process, and the same environment starts afresh',
   async () => {
-    const world = await start({ environmentsMax: 1, timeoutMs: 2_000, protectMs: 2_000, idleMs: 2_000 });
+    const world = await start({ environmentsMax: 1, timeoutMs: 5_000, protectMs: 2_000, idleMs: 2_000 });
     const late = await world.post('slow 600');
     expect(late).toMatchObject({ status: 500, localError: expect.stringContaining('Sandbox.Timedout') });
 

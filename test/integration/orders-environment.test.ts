@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeAll, expect, test } from '@jest/globals';
+import { afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { Redis } from 'ioredis';
 import pg from 'pg';
@@ -31,6 +31,10 @@ beforeAll(async () => {
   await owner.query(`CREATE SCHEMA AUTHORIZATION "${role.user}"`);
   await owner.query(await readFile(new URL('../../functions/orders.sql', import.meta.url), 'utf8'));
   await owner.end();
+});
+beforeEach(async () => {
+  // What the test before has killed is gone, and of its leases nobody knows.
+  await eventually(async () => (await sessions()) === 0, { what: 'the end of other sessions' });
   namespace = freshNamespace();
   await withRegistry((registry) =>
     registry.configure('orders', settingsOf(parseConfig({ resource: 'orders', capacity: 4 }, [])), true),

@@ -13,6 +13,8 @@ export interface Script {
 /** A server on the loopback that says what a script says, whatever it is told. */
 export class ScriptedServer implements AsyncDisposable {
   script: Script = { says: [], leaving: 'stays' };
+  /** What it was told. */
+  readonly heard: Buffer[] = [];
   readonly #server: Server;
   readonly #peers = new Set<Socket>();
 
@@ -45,7 +47,10 @@ export class ScriptedServer implements AsyncDisposable {
     };
     this.#peers.add(peer);
     peer.on('error', () => undefined).on('close', () => this.#peers.delete(peer));
-    peer.on('data', next);
+    peer.on('data', (data: Buffer) => {
+      this.heard.push(data);
+      next();
+    });
     next();
   }
 

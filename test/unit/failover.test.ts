@@ -35,7 +35,7 @@ class World {
     const parts = {
       env,
       registry: this.#unsteady(),
-      pool: { config: parseConfig({ resource: 'orders', capacity: 4 }, []) },
+      config: parseConfig({ resource: 'orders', capacity: 4 }, []),
       logger: { info: log, warn: log },
       metrics: {
         addMetric: (name: string, unit: string, value: number) => {

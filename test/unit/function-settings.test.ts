@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { cacheToken } from '../../functions/cache-token.ts';
 import { FLEET_METRICS, measureFailedSweep, measureFleet } from '../../functions/fleet-metrics.ts';
-import { readSettings } from '../../functions/settings.ts';
+import { readRegistrySettings, readSettings } from '../../functions/settings.ts';
 import type { Environment } from '../../lib/core/environment.ts';
 import { isLeaseholdError } from '../../lib/index.ts';
 import { fleetSeen, type SweepReport } from '../../lib/sweeper/sweep-report.ts';
@@ -33,25 +33,25 @@ describe('the settings of a function', () => {
       namespace: undefined,
       follow: undefined,
       lookEveryMs: 0,
+      config: expect.objectContaining({ resource: 'orders', capacity: 80 }),
     });
   });
 
   it.each([
-    ['REDIS_URL', 'redis://app:PASSWORD@cache'],
-    ['REDIS_URL', 'redis://PASSWORD@cache'],
-    ['DATABASE_URL', 'postgres://PASSWORD@db/orders'],
-    ['LEASEHOLD_CONTROL_URL', 'postgres://PASSWORD@db/orders'],
-  ])('refuse a login in %s that cannot be decoded (%s), and repeat nothing of it', (name, url) => {
-    for (const login of ['100%sure', 'a%ff', 'a%'])
-      expect(problemsOf({ [name]: url.replace('PASSWORD', login) })).toEqual([
-        `${name}: has a % in it that begins no code of a character; write %25`,
-      ]);
+    ['REDIS_URL', 'redis:', 'app:100%sure'],
+    ['REDIS_URL', 'redis:', 'a%ff'],
+    ['DATABASE_URL', 'postgres:', 'a%zz:p'],
+    ['LEASEHOLD_CONTROL_URL', 'postgres:', 'a%:p'],
+  ])('refuse a login in %s that cannot be decoded, and repeat nothing of it', (name, protocol, login) => {
+    expect(problemsOf({ [name]: `${protocol}//${login}@host/orders`, REDIS_IAM_CACHE: '' })).toEqual([
+      `${name}: has a % in it that begins no code of a character; write %25`,
+    ]);
   });
 
   it('take a password of PostgreSQL as its client does', () => {
-    const url = new URL('postgres://app@db/orders');
-    url.password = '100%sure';
-    expect(readSettings({ ...ENV, DATABASE_URL: url.href }).database.url).toContain('100%');
+    const login = 'app:100%sure';
+    const DATABASE_URL = `postgres://${login}@db/orders`;
+    expect(readSettings({ ...ENV, DATABASE_URL }).database.url).toBe(DATABASE_URL);
   });
 
   it('name the IAM identity of the cache by the URL’s user', () => {
@@ -131,6 +131,19 @@ describe('the settings of a function', () => {
     expect(problemsOf({ LEASEHOLD_FOLLOW_MIN: '9', LEASEHOLD_FOLLOW_MAX: '8' })).toEqual([
       'LEASEHOLD_FOLLOW_MIN: 9 is above LEASEHOLD_FOLLOW_MAX',
     ]);
+  });
+});
+
+describe('the settings of a function that asks the registry alone', () => {
+  it('need no database, and read nothing of it', () => {
+    const { DATABASE_URL: _, ...rest } = ENV;
+    expect(readRegistrySettings({ ...rest, DATABASE_AUTH: 'nonsense' })).toMatchObject({
+      redis: { url: URLS.REDIS_URL },
+      config: { resource: 'orders', capacity: 80 },
+    });
+    expect(() => readRegistrySettings({ AWS_LAMBDA_FUNCTION_NAME: 'status' })).toThrow(
+      /REDIS_URL.*LEASEHOLD_RESOURCE.*LEASEHOLD_CAPACITY/s,
+    );
   });
 });
 

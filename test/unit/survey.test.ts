@@ -54,8 +54,8 @@ beforeEach(async () => {
 });
 
 /** The pause between two looks is the clock's. */
-const surveyed = async () => {
-  const done = survey(holder, connection);
+const surveyed = async (through = connection) => {
+  const done = survey(holder, through);
   let isDone = false;
   void done.finally(() => {
     isDone = true;
@@ -80,11 +80,14 @@ test('three sessions without a lease are found among three pages of leases', asy
 });
 
 test('a session that a second look does not show was on its way out: it is no lease', async () => {
+  const before = clock.read();
   looks = [
     [...all(), ...strangersOf(3)],
     [...all(), ...strangersOf(1)],
   ];
   expect(await surveyed()).toMatchObject({ adopted: 1 });
+  // Time for the server's list to follow.
+  expect(clock.elapsedMs(before)).toBeGreaterThanOrEqual(100);
 });
 
 test('more than a page of strangers: the next survey goes on with the rest', async () => {
@@ -97,11 +100,13 @@ test('more than a page of strangers: the next survey goes on with the rest', asy
 test('L6 a lease that is protected is left alone, with a session or without', async () => {
   looks = [[]];
   expect(await surveyed()).toMatchObject({ vacated: 0 });
+  // Nor is anybody's time taken for it.
+  expect(looked).toBe(1);
   expect(await holder.registry.inspect(RESOURCE)).toMatchObject({ held: LEASES, revoking: 0 });
 });
 
 test('unprotected leases without a session go, a page a survey, those first that nobody has renewed for longest', async () => {
-  await clock.advance(holder.settings.protectMs);
+  clock.advance(holder.settings.protectMs);
   looks = [all().slice(220)];
   expect(await surveyed()).toMatchObject({ vacated: 100 });
   expect(await surveyed()).toMatchObject({ vacated: 100 });
@@ -110,14 +115,54 @@ test('unprotected leases without a session go, a page a survey, those first that
   expect(await holder.registry.inspect(RESOURCE)).toMatchObject({ held: 30, revoking: 220 });
 });
 
+test('a lease whose session nobody has told of may be connecting: it stays', async () => {
+  const config = holder.config;
+  const ask = { leaseId: 'a'.repeat(16), again: false, stamp: 0, holder: 'u', group: 'g', wait: false };
+  await holder.registry.grant({ resource: RESOURCE, ...ask, settings: settingsOf(config) });
+  clock.advance(holder.settings.protectMs);
+  expect(await surveyed()).toMatchObject({ vacated: 0 });
+  expect(await holder.registry.inspect(RESOURCE)).toMatchObject({ held: LEASES + 1, revoking: 0 });
+});
+
+test('a registry that learns is left to its census', async () => {
+  await holder.registry.forget(RESOURCE);
+  await holder.registry.configure(RESOURCE, holder.settings, false);
+  expect(await surveyed()).toBeUndefined();
+  expect(looked).toBe(1);
+  expect(await holder.registry.inspect(RESOURCE)).toMatchObject({ held: 0 });
+});
+
+test('sessions of nobody count as the last look shows them, and not where the registry refuses the word', async () => {
+  const counts = [5, 2];
+  const counting = {
+    census: async () => ({ sessions: [...all(), ...strangersOf(1)], foreign: counts[looked++] ?? 0 }),
+  } as unknown as DriverConnection<unknown>;
+  expect(await surveyed(counting)).toMatchObject({ foreign: 2, adopted: 1 });
+  expect(await holder.registry.inspect(RESOURCE)).toMatchObject({ foreign: 2 });
+  // It has lost its memory between the look and the word.
+  const losing = {
+    census: async () => {
+      looked += 1;
+      if (looked === 4) {
+        await holder.registry.forget(RESOURCE);
+        clock.advance(1);
+        await holder.registry.configure(RESOURCE, holder.settings, true);
+      }
+      return { sessions: [...all(), ...strangersOf(2)], foreign: 0 };
+    },
+  } as unknown as DriverConnection<unknown>;
+  expect(await surveyed(losing)).toBeUndefined();
+  expect(looked).toBe(4);
+});
+
 test('a session that is there at the second look was only being opened', async () => {
-  await clock.advance(holder.settings.protectMs);
+  clock.advance(holder.settings.protectMs);
   looks = [all().slice(2), all().slice(1)];
   expect(await surveyed()).toMatchObject({ vacated: 1 });
 });
 
 test('L6 a lease that is renewed between the look and the word stays', async () => {
-  await clock.advance(holder.settings.protectMs);
+  clock.advance(holder.settings.protectMs);
   const [first] = leases;
   if (first === undefined) throw new Error('no lease');
   looks = [all().slice(1)];
@@ -130,7 +175,6 @@ test('L6 a lease that is renewed between the look and the word stays', async () 
       return seen;
     },
   } as unknown as DriverConnection<unknown>;
-  const done = survey(holder, renewing);
-  while (looked < 2) await clock.advance(50);
-  expect(await done).toMatchObject({ vacated: 0 });
+  expect(await surveyed(renewing)).toMatchObject({ vacated: 0 });
+  expect(looked).toBe(2);
 });

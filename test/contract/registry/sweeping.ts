@@ -53,6 +53,14 @@ export const describeSweeping = ({ scene, unknownScene, parkedScene }: Scenes): 
       expect((await it.report()).sweep).toEqual({ agoMs: 0, isRunning: true });
     });
 
+    test('a look that is told of after the time of its turn does not count', async () => {
+      const it = await scene();
+      await elect(it, 'one', 1_000);
+      it.advance(1_000);
+      await it.operate(retire('one', true));
+      expect((await it.report()).sweep).toEqual({ agoMs: 1_000, isRunning: false });
+    });
+
     test('the time of the last look at the database outlives sweepers that did not look', async () => {
       const it = await scene();
       await elect(it, 'one');
@@ -70,17 +78,25 @@ export const describeSweeping = ({ scene, unknownScene, parkedScene }: Scenes): 
       expect(await it.granted('a')).not.toHaveProperty('inForce');
     });
 
-    test('who is refused is given no duty and no census, but what time made due is done', async () => {
+    test('who is refused is given no duty, but what time made due is done', async () => {
       const it = await scene({ protectMs: 1_000, idleMs: 1_000 });
       await elect(it, 'one');
       await it.granted('a');
+      await it.renew('a', { session: 'server1.a' });
       it.advance(2_000);
-      const reply = await it.registry.sweep(it.resource, 9, { sweeper: 'other', forMs: 1 });
-      expect(reply).toMatchObject({ isElected: false, duties: [], revoking: 1 });
-      expect(await it.registry.sweep(it.resource, 9, { sweeper: 'one', forMs: 1 })).toMatchObject({
-        isElected: true,
-        revoking: 1,
-      });
+      const sweep = (sweeper: string) => it.registry.sweep(it.resource, 9, { sweeper, forMs: 1 });
+      expect(await sweep('other')).toMatchObject({ isElected: false, duties: [], revoking: 1 });
+      expect(await sweep('one')).toMatchObject({ isElected: true, duties: [{ lease: it.ref('a') }] });
+    });
+
+    test('who is refused is given no census', async () => {
+      const it = unknownScene();
+      await it.ask('a');
+      await elect(it, 'one', 60_000);
+      it.advance(5_000);
+      const sweep = (sweeper: string) => it.registry.sweep(it.resource, 9, { sweeper, forMs: 60_000 });
+      expect(await sweep('other')).not.toHaveProperty('census');
+      expect(await sweep('one')).toHaveProperty('census');
     });
 
     test('of an unknown resource nothing is kept: there is nothing to sweep', async () => {
