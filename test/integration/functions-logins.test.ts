@@ -7,12 +7,14 @@ import type { Cluster, Redis } from 'ioredis';
 import { openDatabase } from '../../functions/database.ts';
 import { openRedis, type RedisClient } from '../../functions/redis-client.ts';
 import { type DatabaseSettings, type RedisSettings, readSettings } from '../../functions/settings.ts';
+import { systemClock } from '../../lib/core/clock.ts';
 import { parseConfig, settingsOf } from '../../lib/core/config.ts';
 import { redisRegistry } from '../../lib/registry/redis/redis-registry.ts';
 import { type Credentials, environmentOf, freshCredentials, isSigned } from '../support/aws-signature.ts';
 import { CacheFront } from '../support/cache-front.ts';
 import { type Certificates, makeCertificates } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/kept-process.ts';
 import type { PostgresRole } from '../support/postgres.ts';
 import { openRequest } from '../support/postgres-session.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
@@ -233,6 +235,52 @@ describe('a function’s way to its Redis', () => {
     });
   });
 
+  it('an open connection shows a new token long before it would be cut, until it is closed', async () => {
+    const timers: { everyMs: number; callback: () => void; cancel: jest.Mock<() => void> }[] = [];
+    const spied = jest.spyOn(systemClock, 'setBackgroundTimer').mockImplementation((everyMs, callback) => {
+      const cancel = jest.fn<() => void>();
+      timers.push({ everyMs, callback, cancel });
+      return { cancel };
+    });
+    try {
+      const it = open(urlOf('rediss', front(0).port, 'app@'), { REDIS_IAM_CACHE: 'leases' });
+      await it.ping();
+      const [timer] = timers;
+      // ElastiCache cuts it after twelve hours.
+      expect(timer?.everyMs).toBeLessThan(12 * 3_600_000);
+      // The way to the Redis knows tokens only at the beginning of a connection.
+      const [token] = front(0).shown.slice(-1);
+      const auth = jest.spyOn(it as Redis, 'auth').mockResolvedValue('OK');
+      become(freshCredentials());
+      timer?.callback();
+      await eventually(() => timers.length === 2, { what: 'the next turn' });
+      expect(auth.mock.calls).toEqual([['app', expect.stringContaining('leases/?Action=connect')]]);
+      expect(auth.mock.calls[0]?.[1]).not.toBe(token);
+      client?.close();
+      expect(timers[1]?.cancel).toHaveBeenCalledTimes(1);
+    } finally {
+      spied.mockRestore();
+    }
+  });
+
+  it('a Redis that is away is told to the debug log, and not to the console', async () => {
+    const logger = new Logger({ logLevel: 'DEBUG' });
+    const debug = jest.spyOn(logger, 'debug').mockImplementation(() => undefined);
+    const print = jest.spyOn(console, 'error').mockImplementation(() => undefined);
+    try {
+      client = openRedis(registryAt(urlOf('redis', await freePort())), logger);
+      await expect(client.client.ping()).rejects.toThrow();
+      await eventually(() => debug.mock.calls.length > 0, { what: 'a word' });
+      expect(debug.mock.calls[0]).toEqual([
+        'Redis connection',
+        { reason: expect.stringMatching(/ECONNREFUSED/) },
+      ]);
+      expect(print).not.toHaveBeenCalled();
+    } finally {
+      print.mockRestore();
+    }
+  });
+
   it('nothing is left of a client that was closed, and nothing is opened before the first command', async () => {
     const it = open(urlOf('rediss', front(0).port, 'app@'), { REDIS_IAM_CACHE: 'leases' });
     expect(it.status).toBe('wait');
@@ -370,17 +418,17 @@ describe('a function’s way to its database', () => {
     it('signs one for the URL’s user, host and port with the credentials of that moment, at each connect', async () => {
       await using server = await ScriptedServer.start();
       const tokens: string[] = [];
-      for (const port of [server.port, server.port]) {
+      const url = `postgres://us%40er@127.0.0.1:${server.port}/orders`;
+      const driver = openDatabase(settingsFrom({ DATABASE_URL: url, DATABASE_AUTH: 'iam' }).database);
+      for (let turn = 0; turn < 2; turn += 1) {
         become(freshCredentials());
         server.script = { says: [new Uint8Array(), ASKS, REFUSES], leaving: 'ends' };
         server.heard.length = 0;
-        const url = `postgres://us%40er@127.0.0.1:${port}/orders`;
-        const { database } = settingsFrom({ DATABASE_URL: url, DATABASE_AUTH: 'iam' });
-        expect(await tried(openDatabase(database))).toMatch(/^auth: /);
+        expect(await tried(driver)).toMatch(/^auth: /);
         const token = /p.{4}([^\0]+)\0$/s.exec(Buffer.concat(server.heard).toString('latin1'))?.[1] ?? '';
         expect(isSigned(token, 'rds-db', REGION, credentials)).toBe(true);
         const { host, searchParams } = new URL(`https://${token}`);
-        expect(host).toBe(`127.0.0.1:${port}`);
+        expect(host).toBe(`127.0.0.1:${server.port}`);
         expect(Object.fromEntries(searchParams)).toMatchObject({ Action: 'connect', DBUser: 'us@er' });
         tokens.push(token);
       }

@@ -103,6 +103,15 @@ describe('an execution environment', () => {
     expect(it.environments).toHaveLength(1);
   });
 
+  test('that vanishes while it starts fails whoever waits for it at once, and the next one starts', async () => {
+    const it = functionOf({}, { environmentsMax: 1, lineMs: 10_000 });
+    const asking = it.invoke({});
+    await eventually(() => it.environments[0]?.pid, { what: 'a process' });
+    it.environments[0]?.vanish();
+    expect(await asking).toMatchObject({ kind: 'failed', error: { errorType: 'Runtime.ExitError' } });
+    expect(await asked(it)).toMatchObject({ count: 1 });
+  });
+
   test('that has had nothing to do for its time is ended, and not while it works', async () => {
     const it = functionOf({}, { environmentsMax: 1, idleMs: 500 });
     await asked(it);
@@ -168,5 +177,22 @@ describe('a function', () => {
     await it.close();
     for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
     expect(await it.invoke({})).toEqual({ kind: 'throttled' });
+  });
+
+  test('that is closed while an environment is about to start leaves none behind', async () => {
+    const it = functionOf();
+    const alive = new Set<number>();
+    jest.spyOn(keeper, 'add').mockImplementation((pid) => void alive.add(pid));
+    jest.spyOn(keeper, 'remove').mockImplementation((pid) => void alive.delete(pid));
+    const asking = it.invoke({});
+    await it.close();
+    expect(await asking).toEqual({ kind: 'throttled' });
+    // Time for a process that nobody wants any more.
+    await pause(300);
+    try {
+      expect([...alive]).toEqual([]);
+    } finally {
+      for (const pid of alive) process.kill(pid, 'SIGKILL');
+    }
   });
 });

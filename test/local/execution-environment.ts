@@ -101,6 +101,11 @@ export class ExecutionEnvironment {
       onOutcome: (requestId, outcome) => this.#onOutcome(requestId, outcome),
       onInitError: (error) => this.#init?.resolve(error),
     });
+    if (this.isGone) {
+      // Ended before it had a process.
+      await this.#api.close();
+      return init.promise;
+    }
     const process = this.#spawn(this.#api.address);
     const late = {
       errorType: 'Runtime.InitTimeout',
@@ -167,7 +172,8 @@ export class ExecutionEnvironment {
     this.#process?.signal('SIGSTOP');
     this.#state = 'gone';
     this.#plan.host.listen({ kind: 'ended', environment: this.name, pid, reason: 'vanished' });
-    this.#settleAll(failed('Runtime.ExitError', 'The environment was lost.'));
+    this.#init?.resolve(LOST);
+    this.#settleAll({ kind: 'failed', error: LOST });
     this.#plan.onChange();
   }
 
@@ -314,6 +320,8 @@ export class ExecutionEnvironment {
     this.#plan.host.listen({ kind: 'ended', environment: this.name, pid: ours.pid, reason });
   }
 }
+
+const LOST: FunctionError = { errorType: 'Runtime.ExitError', errorMessage: 'The environment was lost.' };
 
 const REGION = 'eu-central-1';
 /** Eight for each vCPU on Managed Instances; a small machine has no use for more. */

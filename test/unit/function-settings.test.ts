@@ -122,6 +122,22 @@ describe('the settings of a function', () => {
     expect(problems.join()).not.toContain(':password');
   });
 
+  it.each<[string, Environment, RegExp]>([
+    [
+      'a token without TLS',
+      { REDIS_URL: 'redis://app@cache', REDIS_IAM_CACHE: 'leases' },
+      /^REDIS_URL: .*TLS/,
+    ],
+    ['a token for nobody', { REDIS_URL: 'rediss://cache', REDIS_IAM_CACHE: 'leases' }, /^REDIS_URL: .*USER/],
+    [
+      'no share at all',
+      { LEASEHOLD_FOLLOW_MIN: '1', LEASEHOLD_FOLLOW_MAX: '9', LEASEHOLD_FOLLOW_SHARE: '0' },
+      /^LEASEHOLD_FOLLOW_SHARE: "0" is not/,
+    ],
+  ])('are refused with %s', (_, more, says) => {
+    expect(problemsOf(more)).toEqual([expect.stringMatching(says)]);
+  });
+
   it('are refused where two ways are given for one thing', () => {
     const both = { LEASEHOLD_CONTROL_URL: 'postgres://a@db/x', LEASEHOLD_CONTROL_DATABASE: 'x' };
     expect(problemsOf(both)[0]).toMatch(/^LEASEHOLD_CONTROL_URL: is given beside/);

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { parseConfig, settingsOf } from '../../lib/core/config.ts';
 import { sessionLabel } from '../../lib/core/label.ts';
+import type { Driver } from '../../lib/driver/driver.ts';
 import { memoryRegistry } from '../../lib/registry/memory.ts';
 import type { Registry } from '../../lib/registry/registry.ts';
 import { createSweeper, type SweeperOptions, type SweepReport } from '../../lib/sweeper/sweeper.ts';
@@ -239,10 +240,39 @@ describe('a sweep', () => {
     expire();
     // Nobody may end them: they are tried again until then.
     database.mayEnd = false;
-    const report = await timed(sweeperOf().sweep({ timeBudgetMs: 2_000 }));
+    const report = await timed(sweeperOf({ maxRounds: 100 }).sweep({ timeBudgetMs: 2_000 }));
     expect(report.denied).toBeGreaterThan(0);
     expect(report).toMatchObject({ settled: 0, revoking: 3 });
     expect(report.elapsedMs).toBeLessThan(4_000);
+  });
+
+  test('does nothing more through a lease that it has lost', async () => {
+    await hold(1);
+    database.foreign = 1;
+    let reads = 0;
+    const driver: Driver<unknown> = {
+      ...database.driver,
+      open: async (request) => {
+        const opened = await database.driver.open(request);
+        const capacity = async (): Promise<undefined> => {
+          reads += 1;
+        };
+        return opened.kind === 'open'
+          ? { kind: 'open', connection: Object.assign(opened.connection, { capacity }) }
+          : opened;
+      },
+    };
+    const wanted = { driver, checkCapacity: true, lookEveryMs: 60_000 };
+    expect(await swept(wanted)).toMatchObject({ census: { foreign: 1 } });
+    expect(reads).toBe(1);
+    const renew = registry.renew.bind(registry);
+    registry.renew = async (...args) => ({
+      ...(await renew(...args)),
+      outcomes: [{ kind: 'lost', reason: 'revoked' }],
+    });
+    clock.advance(60_000);
+    expect(await swept(wanted)).toMatchObject({ lookedThrough: 'lease', census: undefined });
+    expect(reads).toBe(1);
   });
 
   test('ends at once what its survey has found without a session', async () => {
