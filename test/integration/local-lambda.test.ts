@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { stateOf } from '../e2e/e2e-service.ts';
 import { Keeper } from '../local/keeper.ts';
 import { LambdaFunction, type Scaling, StartLine } from '../local/lambda-function.ts';
 import type { LocalEvent } from '../local/local-event.ts';
@@ -52,11 +53,18 @@ const functionOf = (packaged: Partial<PackagedFunction> = {}, scaling: Partial<S
 
 type Does = { readonly do?: 'hang' | 'die' | 'fail' };
 
-/** Who answered, and its how-manieth answer it is. */
-const asked = async (to: LambdaFunction, does: Does = {}): Promise<{ pid: number; count: number }> => {
+interface Said {
+  readonly pid: number;
+  /** Its how-manieth answer it is. */
+  readonly count: number;
+  /** Of its Runtime API. */
+  readonly address: string;
+}
+
+const asked = async (to: LambdaFunction, does: Does = {}): Promise<Said> => {
   const outcome = await to.invoke(does);
   if (outcome.kind !== 'answered') throw new Error(JSON.stringify(outcome));
-  return JSON.parse(outcome.payload) as { pid: number; count: number };
+  return JSON.parse(outcome.payload) as Said;
 };
 
 const kinds = (...wanted: readonly string[]): string[] =>
@@ -73,8 +81,9 @@ describe('an execution environment', () => {
     const it = functionOf();
     const first = await asked(it);
     await untilAtRest(it);
+    await eventually(async () => (await stateOf(first.pid)) === 'T', { what: 'a process that is stopped' });
     const second = await asked(it);
-    expect(second).toEqual({ pid: first.pid, count: 2 });
+    expect(second).toMatchObject({ pid: first.pid, count: 2 });
     await untilAtRest(it);
     expect(kinds('frozen', 'thawed')).toEqual(['frozen', 'thawed', 'frozen', 'thawed', 'frozen']);
     expect(kinds('started', 'ended')).toEqual(['started']);
@@ -101,6 +110,16 @@ describe('an execution environment', () => {
     expect(await it.invoke({ do: 'die' })).toMatchObject({ error: { errorType: 'Runtime.ExitError' } });
     expect(await asked(it)).toMatchObject({ count: 1 });
     expect(it.environments).toHaveLength(1);
+  });
+
+  test('hears nothing more of its last process, whatever that had still said before it was ended', async () => {
+    const it = functionOf({ timeoutMs: 3_000 }, { environmentsMax: 1 });
+    const { address } = await asked(it);
+    expect(await it.invoke({ do: 'hang' })).toMatchObject({ error: { errorType: 'Sandbox.Timedout' } });
+    const asking = asked(it);
+    const late = await fetch(`http://${address}/2018-06-01/runtime/invocation/next`).catch(() => 'refused');
+    expect(await asking).toMatchObject({ count: 1 });
+    expect(late).toBe('refused');
   });
 
   test('that vanishes while it starts fails whoever waits for it at once, and the next one starts', async () => {

@@ -96,17 +96,18 @@ export class ExecutionEnvironment {
     this.#state = 'starting';
     const init = deferred<FunctionError | undefined>();
     this.#init = init;
-    this.#api ??= await RuntimeApi.start({
+    const api = await RuntimeApi.start({
       onWaiting: () => this.#onWaiting(),
       onOutcome: (requestId, outcome) => this.#onOutcome(requestId, outcome),
       onInitError: (error) => this.#init?.resolve(error),
     });
     if (this.isGone) {
       // Ended before it had a process.
-      await this.#api.close();
+      await api.close();
       return init.promise;
     }
-    const process = this.#spawn(this.#api.address);
+    this.#api = api;
+    const process = this.#spawn(api.address);
     const late = {
       errorType: 'Runtime.InitTimeout',
       errorMessage: `Init took longer than ${INIT_TIMEOUT_MS} ms.`,
@@ -305,7 +306,9 @@ export class ExecutionEnvironment {
   }
 
   #becomeCold(): void {
-    this.#api?.reset();
+    // The next process has an address of its own: what the last one had still said is not heard any more.
+    void this.#api?.close();
+    this.#api = undefined;
     this.#isFrozen = false;
     this.#isDoomed = false;
     this.#state = 'cold';

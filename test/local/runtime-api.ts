@@ -25,8 +25,8 @@ const RUNTIME = '/2018-06-01/runtime';
 const EXTENSION = '/2020-01-01/extension';
 
 /**
- * Lambda's Runtime API (2018-06-01) and Extensions API (2020-01-01) as one execution environment sees them: each has an
- * address of its own. An extension gets no events: ours ask for none.
+ * Lambda's Runtime API (2018-06-01) and Extensions API (2020-01-01) as one process of an execution environment sees them: each
+ * has an address of its own. An extension gets no events: ours ask for none.
  */
 export class RuntimeApi {
   readonly #listener: RuntimeListener;
@@ -85,16 +85,9 @@ export class RuntimeApi {
     response.end(event.payload);
   }
 
-  /** The process is another one now, or none: nothing of the last one counts. */
-  reset(): void {
+  async close(): Promise<void> {
     for (const response of this.#waiting.splice(0)) response.destroy();
     this.#running.clear();
-    this.#extensions = 0;
-    this.#extensionsWaiting = 0;
-  }
-
-  async close(): Promise<void> {
-    this.reset();
     this.#server.closeAllConnections();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }

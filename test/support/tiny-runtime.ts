@@ -14,5 +14,5 @@ for (let count = 1; ; count += 1) {
   if (what === 'die') process.exit(1);
   if (what === 'hang') await new Promise((resolve) => setTimeout(resolve, 600_000));
   if (what === 'fail') await tell(`${id}/error`, { errorType: 'Error', errorMessage: 'no' });
-  else await tell(`${id}/response`, { pid: process.pid, count });
+  else await tell(`${id}/response`, { pid: process.pid, count, address });
 }

@@ -220,6 +220,18 @@ describe('events that come more than once, late, or in another order', () => {
     expect(await world.send(completed(world.nowMs))).toMatchObject({ did: ['reconnect', 'resume'] });
   });
 
+  test('a failover of less than a second is over, although the word of its start took its time to the registry', async () => {
+    const world = await World.open();
+    const [start, end] = [started(world.nowMs), completed(world.nowMs)];
+    const operate = world.registry.operate.bind(world.registry);
+    world.registry.operate = (...args) => {
+      world.clock.advance(1_500);
+      return operate(...args);
+    };
+    expect(await world.send(start)).toMatchObject({ did: ['pause'] });
+    expect(await world.send(end)).toMatchObject({ did: ['reconnect', 'resume'] });
+  });
+
   test('a second start, when the failover is turned back, pauses anew', async () => {
     const world = await World.open();
     await world.send(started(world.nowMs));
