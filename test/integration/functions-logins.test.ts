@@ -4,9 +4,12 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { Logger } from '@aws-lambda-powertools/logger';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { Cluster, Redis } from 'ioredis';
+import pg from 'pg';
+import { openControl } from '../../functions/control.ts';
 import { openDatabase } from '../../functions/database.ts';
 import { openRedis, type RedisClient } from '../../functions/redis-client.ts';
 import { type DatabaseSettings, type RedisSettings, readSettings } from '../../functions/settings.ts';
+import { wire } from '../../functions/wiring.ts';
 import { systemClock } from '../../lib/core/clock.ts';
 import { parseConfig, settingsOf } from '../../lib/core/config.ts';
 import { redisRegistry } from '../../lib/registry/redis/redis-registry.ts';
@@ -20,7 +23,7 @@ import { openRequest } from '../support/postgres-session.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
 import { type RedisCluster, startRedisCluster } from '../support/redis-cluster.ts';
 import { ScriptedServer } from '../support/scripted-server.ts';
-import { freshNamespace, freshRole, postgresAdmin } from '../support/servers.ts';
+import { freshNamespace, freshRole, freshRoleAndDatabase, postgresAdmin } from '../support/servers.ts';
 import { VaultServer } from '../support/vault-server.ts';
 
 jest.setTimeout(30_000);
@@ -235,6 +238,37 @@ describe('a function’s way to its Redis', () => {
     });
   });
 
+  it.each([
+    ['true', false],
+    ['false', true],
+  ])(
+    'which server answers is looked at where it is one and the same, serverless: %s',
+    async (REDIS_IAM_SERVERLESS, isLookedAt) => {
+      const namespace = freshNamespace();
+      const wired = wire({
+        ...{ AWS_REGION: REGION, LEASEHOLD_RESOURCE: 'orders', LEASEHOLD_CAPACITY: '4' },
+        ...{ DATABASE_URL: 'postgres://nobody@nowhere/nothing', LEASEHOLD_NAMESPACE: namespace },
+        ...{
+          REDIS_URL: urlOf('rediss', front(0).port, 'app@'),
+          REDIS_IAM_CACHE: 'leases',
+          REDIS_IAM_SERVERLESS,
+        },
+      });
+      client = openRedis(registryAt(server.url), new Logger());
+      const admin = client.client;
+      const other = redisRegistry(admin, { namespace, watchPrimary: false });
+      await other.configure('orders', SETTINGS, true);
+      await admin.call('CONFIG', 'RESETSTAT');
+      for (let turn = 0; turn < 3; turn += 1) await wired.registry.inspect('orders');
+      // Nothing but the script that looks asks for a node's own name, and nobody waits for it.
+      const isAsked = async (): Promise<boolean> =>
+        String(await admin.call('INFO', 'commandstats')).includes('cluster|myid');
+      if (isLookedAt) await eventually(isAsked, { what: 'a look' });
+      else expect(await isAsked()).toBe(false);
+      await wired.close();
+    },
+  );
+
   it('an open connection shows a new token long before it would be cut, until it is closed', async () => {
     const timers: { everyMs: number; callback: () => void; cancel: jest.Mock<() => void> }[] = [];
     const spied = jest.spyOn(systemClock, 'setBackgroundTimer').mockImplementation((everyMs, callback) => {
@@ -318,6 +352,23 @@ describe('a function’s way to its database', () => {
   it('by the URL alone', async () => {
     const { database } = settingsFrom({ DATABASE_URL: role.url });
     expect(await tried(openDatabase(database))).toBe('open');
+  });
+
+  it('outside the capacity, an administrator’s, is for the leased role’s sessions', async () => {
+    const other = await freshRoleAndDatabase(4);
+    const admin = await postgresAdmin().createRole(`${other.user}_c`, 1, { database: other.database });
+    await postgresAdmin().query(`GRANT "${other.user}" TO "${admin.user}"`);
+    const stray = new pg.Client({ connectionString: other.url });
+    await stray.connect();
+    try {
+      const control = openControl({ kind: 'url', url: admin.url }, other.url);
+      const opened = await control.open(openRequest({ label: 'lh-sweep:orders.abc123' }));
+      if (opened.kind !== 'open') throw opened.error;
+      expect(await opened.connection.census('lh:orders.', 1_000)).toEqual({ sessions: [], foreign: 1 });
+      await opened.connection.close(1_000);
+    } finally {
+      await stray.end();
+    }
   });
 
   describe('with a secret of Secrets Manager', () => {

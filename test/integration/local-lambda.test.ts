@@ -109,7 +109,20 @@ describe('an execution environment', () => {
     const it = functionOf({}, { environmentsMax: 1 });
     expect(await it.invoke({ do: 'die' })).toMatchObject({ error: { errorType: 'Runtime.ExitError' } });
     expect(await asked(it)).toMatchObject({ count: 1 });
-    expect(it.environments).toHaveLength(1);
+    const hanging = it.invoke({ do: 'hang' });
+    await eventually(() => it.environments[0]?.runningCount === 1, { what: 'the invocation' });
+    it.environments[0]?.kill();
+    expect(await hanging).toMatchObject({ error: { errorType: 'Runtime.ExitError' } });
+    expect(await asked(it)).toMatchObject({ count: 1 });
+    expect(it.environments.map(({ name }) => name)).toEqual(['tiny-1']);
+  });
+
+  test('that is killed while it is frozen gets no event any more', async () => {
+    const it = functionOf();
+    const { pid } = await asked(it);
+    await untilAtRest(it);
+    it.environments[0]?.kill();
+    expect((await asked(it)).pid).not.toBe(pid);
   });
 
   test('hears nothing more of its last process, whatever that had still said before it was ended', async () => {

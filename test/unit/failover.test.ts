@@ -290,7 +290,7 @@ describe('events that come more than once, late, or in another order', () => {
         expect(await world.report()).toMatchObject({ version, control });
       }
     }
-  });
+  }, 60_000);
 });
 
 describe('an operator', () => {
