@@ -12,8 +12,8 @@ import type { Finding, Template } from './template.ts';
 const BUDGET_KB: Readonly<Record<string, number>> = {
   orders: 780,
   sweeper: 720,
-  failover: 680,
-  status: 730,
+  failover: 510,
+  status: 550,
   firstStep: 390,
 };
 

@@ -15,6 +15,7 @@ import { checkEnvironments } from './template-environment.ts';
 import { checkIam } from './template-iam.ts';
 import { checkMetrics, metricsOfAws } from './template-metrics.ts';
 import { checkReferences } from './template-references.ts';
+import { checkRights } from './template-rights.ts';
 import { Schemas } from './template-schema.ts';
 
 const YOURS = {
@@ -32,6 +33,8 @@ export const COMBINATIONS: Readonly<Record<string, Combination>> = {
     params: {
       registry: 'registry-node',
       egress: 'egress-nat',
+      zoneA: 'us-east-1b',
+      zoneB: 'us-east-1d',
       access: 'access-jwt',
       jwtIssuer: 'https://issuer.example.com',
       jwtAudience: 'orders',
@@ -85,6 +88,7 @@ export const checkTemplate = async (template: Template): Promise<Finding[]> => {
     ...schemas.check(template),
     ...checkReferences(template, schemas.hasAttribute),
     ...(await checkIam(template)),
+    ...checkRights(template),
     ...checkMetrics(template, emittedMetrics(), metricsOfAws(database)),
     ...checkEnvironments(template),
   ];

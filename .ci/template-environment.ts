@@ -1,6 +1,6 @@
 /** Judges each function's variables as the function itself will: what it would refuse in AWS is a finding here. */
 import { readFailoverSettings } from '../functions/failover-settings.ts';
-import { readSettings } from '../functions/settings.ts';
+import { readRegistrySettings, readSettings } from '../functions/settings.ts';
 import type { Environment } from '../lib/core/environment.ts';
 import { expressionOf, type Finding, type Template, type TemplateResource } from './template.ts';
 
@@ -38,16 +38,16 @@ const problemsOf = (read: (env: Environment) => unknown, env: Environment): stri
   }
 };
 
+const goesToDatabase = ({ Properties = {} }: TemplateResource): boolean =>
+  ['functions/orders.handler', 'functions/sweeper.handler'].includes(String(Properties['Handler']));
+
 export const checkEnvironments = ({ Resources }: Template): Finding[] =>
   Object.entries(Resources)
     .filter(([, { Type }]) => Type === 'AWS::Lambda::Function')
     .flatMap(([id, resource]) => {
       const env = environmentOf(resource);
-      const isListening = (env['FAILOVER_SOURCES'] ?? '') !== '';
-      return [
-        ...problemsOf(readSettings, env),
-        ...(isListening ? problemsOf(readFailoverSettings, env) : []),
-      ].map((what) => ({
+      const read = goesToDatabase(resource) ? readSettings : readRegistrySettings;
+      return [...problemsOf(read, env), ...problemsOf(readFailoverSettings, env)].map((what) => ({
         where: `Resources.${id}.Properties.Environment`,
         what,
         right: 'variables that the function takes',

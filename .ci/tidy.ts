@@ -10,6 +10,8 @@ import { type Problem, report } from './problem.ts';
 import { parseSource, type Source } from './source.ts';
 
 const MAX_LINES = 250;
+/** The two that a function is made in. */
+const ENVIRONMENT = ['functions/first-step.ts', 'functions/wiring.ts', 'functions/registry-wiring.ts'];
 const CLOCK = 'lib/core/clock.ts';
 const RANDOM = 'lib/core/random.ts';
 const inLib = (path: string): boolean => path.startsWith('lib/');
@@ -52,8 +54,8 @@ const RESERVED: readonly Reserved[] = [
   {
     isMention: (text) => text === 'process.env',
     isImport: (module, name) => /^(?:node:)?process$/.test(module) && name === 'env',
-    isHome: (path) => path === 'functions/wiring.ts' || inCli(path),
-    right: 'an env record as a parameter; only functions/wiring.ts and lib/cli read the environment',
+    isHome: (path) => ENVIRONMENT.includes(path) || inCli(path),
+    right: `an env record as a parameter; only ${ENVIRONMENT.join(', ')} and lib/cli read the environment`,
   },
   {
     isMention: (text) => text === 'console',

@@ -4,7 +4,7 @@ import { show, suggestion } from '../lib/core/problem.ts';
 import { wholeNumber } from '../lib/core/right.ts';
 
 export interface FailoverSettings {
-  /** Clusters and instances whose events count: identifiers or ARNs, in lower case. */
+  /** Clusters and instances whose events count: identifiers or ARNs, in lower case. None: the function is for operators only. */
   readonly sources: readonly string[];
   /** How long a failover may take, in ms: by then a pause ends although nobody has said that the failover is over. */
   readonly pauseMs: number;
@@ -23,7 +23,7 @@ const ARN = /^arn:aws[a-z-]*:rds:[a-z0-9-]+:\d{12}:(cluster|db):[a-z][a-z0-9-]{0
 
 /**
  * Reads FAILOVER_SOURCES (the clusters or instances behind the resource's endpoint, by identifier or ARN, with commas between
- * them) and FAILOVER_PAUSE_MS (default: 90,000).
+ * them; for an operator's words it needs none) and FAILOVER_PAUSE_MS (default: 90,000).
  *
  * @throws LeaseholdError CONFIG_INVALID with every problem at once.
  */
@@ -41,6 +41,10 @@ export const readFailoverSettings = (env: Environment): FailoverSettings => {
   return { sources, pauseMs };
 };
 
+/** An event that comes to a function which knows of no source would be ignored for ever, so that nobody noticed. */
+export const withoutSources = (): Error =>
+  configError(['FAILOVER_SOURCES: is missing; it names the clusters or instances whose failovers count']);
+
 const unknownVariables = (env: Environment): string[] =>
   Object.keys(env)
     .filter((name) => name.startsWith(PREFIX) && !VARIABLES.includes(name))
@@ -50,8 +54,6 @@ const unknownVariables = (env: Environment): string[] =>
     );
 
 const sourceProblems = (sources: readonly string[]): string[] => {
-  if (sources.length === 0)
-    return ['FAILOVER_SOURCES: is missing; it names the clusters or instances whose failovers count'];
   if (sources.length > SOURCES_MAX)
     return [`FAILOVER_SOURCES: ${sources.length} are more than ${SOURCES_MAX}`];
   return sources

@@ -4,9 +4,9 @@ import type { OperateReply, Operation } from '../lib/core/operation.ts';
 import { isLeaseholdError } from '../lib/index.ts';
 import { readDatabaseEvent } from './database-event.ts';
 import { type Plan, planFor } from './failover-plan.ts';
-import { readFailoverSettings } from './failover-settings.ts';
+import { readFailoverSettings, withoutSources } from './failover-settings.ts';
 import { isAction, type OperatorAction, readAction } from './operator-action.ts';
-import { type Wiring, wiring } from './wiring.ts';
+import { type RegistryWiring, registryWiring } from './registry-wiring.ts';
 
 /** What this function measures, with units; nothing else writes metrics of these names. */
 export const FAILOVER_METRICS = {
@@ -51,7 +51,7 @@ type FailoverHandler = (
   context: Pick<Context, 'getRemainingTimeInMillis'>,
 ) => Promise<FailoverReport>;
 
-type Parts = Pick<Wiring, 'env' | 'registry' | 'pool' | 'logger' | 'metrics'>;
+type Parts = Omit<RegistryWiring, 'close'>;
 
 /**
  * Pauses a resource while its database fails over, and has every connection replaced when that is over. For the events of RDS
@@ -64,13 +64,14 @@ type Parts = Pick<Wiring, 'env' | 'registry' | 'pool' | 'logger' | 'metrics'>;
  */
 export const failoverHandler = (parts: Parts, clock: Clock = systemClock): FailoverHandler => {
   const { registry, logger } = parts;
-  const { resource } = parts.pool.config;
+  const { resource } = parts.config;
   const { sources, pauseMs } = readFailoverSettings(parts.env);
 
   const planOf = async (event: unknown): Promise<Plan & { readonly event?: string }> => {
     if (isAction(event)) return { steps: [readAction(event, pauseMs)] };
     const found = readDatabaseEvent(event);
     if ('because' in found) return { steps: [], because: found.because };
+    if (sources.length === 0) throw withoutSources();
     const { id, names } = found;
     if (!names.some((name) => isListed(sources, name)))
       return { steps: [], because: 'not of a cluster or instance in FAILOVER_SOURCES', event: id };
@@ -121,7 +122,7 @@ const RESERVE_MS = 3_000;
 const persistently = async <Result>(
   clock: Clock,
   context: Pick<Context, 'getRemainingTimeInMillis'>,
-  logger: Wiring['logger'],
+  logger: Parts['logger'],
   work: () => Promise<Result>,
 ): Promise<Result> => {
   for (const waitMs of WAITS_MS) {
@@ -146,6 +147,6 @@ const measure = ({ metrics }: Parts, { did }: FailoverReport): void => {
 let made: FailoverHandler | undefined;
 
 export const handler: FailoverHandler = async (event, context) => {
-  made ??= failoverHandler(wiring());
+  made ??= failoverHandler(registryWiring());
   return made(event, context);
 };

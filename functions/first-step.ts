@@ -3,22 +3,40 @@ import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { ExecuteStatementCommand, RDSDataClient } from '@aws-sdk/client-rds-data';
 import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda';
 import { type Clock, sleep, systemClock } from '../lib/core/clock.ts';
+import type { Environment } from '../lib/core/environment.ts';
 import type { NewResourceEvent } from './new-resource.ts';
 
-/** What infra/first-step.yml says. */
-export interface FirstStepProperties {
+/**
+ * What infra/first-step.yml gives the function to do. It stands in the function's environment and not in the event: else whoever may
+ * invoke the function could have any statement executed as the database's administrator.
+ */
+export interface FirstStepSettings {
   /** The sweeper's function name. */
-  readonly Sweeper: string;
-  /** A database that this stack has made: what is done in it, as its administrator. Each text may hold several statements. */
-  readonly ClusterArn?: string;
-  readonly SecretArn?: string;
-  readonly Database?: string;
-  readonly Statements?: readonly string[];
+  readonly sweeper: string;
+  /** A database that this stack has made; blank: there is none. */
+  readonly clusterArn: string;
+  readonly secretArn: string;
+  readonly database: string;
+  /** What is done in it, as its administrator: statements that do no harm when they are repeated. */
+  readonly sql: string;
 }
+
+/** Reads the variables of infra/first-step.yml, FIRST_STEP_*. */
+export const readFirstStep = (env: Environment): FirstStepSettings => {
+  const read = (name: string): string => env[`FIRST_STEP_${name}`] ?? '';
+  return {
+    sweeper: read('SWEEPER'),
+    clusterArn: read('CLUSTER_ARN'),
+    secretArn: read('SECRET_ARN'),
+    database: read('DATABASE'),
+    sql: read('SQL'),
+  };
+};
 
 /** What the first step does to the world. */
 export interface FirstStepParts {
-  readonly execute: (properties: FirstStepProperties, sql: string) => Promise<unknown>;
+  readonly settings: FirstStepSettings;
+  readonly execute: (sql: string) => Promise<unknown>;
   /** Tells the sweeper; answers what went wrong, if anything. */
   readonly invoke: (name: string, event: NewResourceEvent) => Promise<string | undefined>;
   readonly answer: (url: string, body: string) => Promise<unknown>;
@@ -33,7 +51,8 @@ type FirstStepHandler = (
 
 /**
  * What a new stack needs once, as a custom resource of CloudFormation: the role and the tables in a database that it has made,
- * and the word to the registry that its resource is new. Nothing is done when a stack is changed or removed.
+ * and the word to the registry that its resource is new. A stack that gets another database later has that one prepared, too;
+ * nothing else is done when a stack is changed or removed.
  *
  * A database that could not be prepared fails the deployment. A registry that could not be told does not: it learns by itself,
  * and all that is lost is the first callers' wait.
@@ -41,53 +60,68 @@ type FirstStepHandler = (
 export const firstStepHandler = (parts: FirstStepParts): FirstStepHandler => {
   return async (event, context) => {
     const { ResponseURL, StackId, RequestId, LogicalResourceId } = event;
-    const failure = event.RequestType === 'Create' ? await takeFirstStep(parts, event, context) : undefined;
+    const failure = await stepFor(parts, event, context);
     const outcome = failure === undefined ? { Status: 'SUCCESS' } : { Status: 'FAILED', Reason: failure };
     const ids = { PhysicalResourceId: LogicalResourceId, StackId, RequestId, LogicalResourceId };
     await parts.answer(ResponseURL, JSON.stringify({ ...outcome, ...ids }));
   };
 };
 
-const takeFirstStep = async (
+type LambdaContext = Parameters<FirstStepHandler>[1];
+
+/** Answers what went wrong so that the deployment must fail, if anything. */
+const stepFor = async (
   parts: FirstStepParts,
-  { ResourceProperties }: CloudFormationCustomResourceEvent,
-  context: Parameters<FirstStepHandler>[1],
+  event: CloudFormationCustomResourceEvent,
+  context: LambdaContext,
 ): Promise<string | undefined> => {
-  const properties = ResourceProperties as unknown as FirstStepProperties;
-  const { logger } = parts;
+  if (event.RequestType === 'Delete') return undefined;
+  if (event.RequestType === 'Update') {
+    const isSame = event.OldResourceProperties['ClusterArn'] === event.ResourceProperties['ClusterArn'];
+    return isSame ? undefined : prepareDatabase(parts, context);
+  }
+  const failure = await prepareDatabase(parts, context);
+  if (failure === undefined) await tellSweeper(parts);
+  return failure;
+};
+
+const prepareDatabase = async (
+  parts: FirstStepParts,
+  context: LambdaContext,
+): Promise<string | undefined> => {
   try {
-    for (const sql of statementsOf(properties)) await execute(parts, properties, sql, context);
+    for (const sql of statementsOf(parts.settings)) await execute(parts, sql, context);
+    return undefined;
   } catch (error) {
-    logger.error('The database could not be prepared', error as Error);
+    parts.logger.error('The database could not be prepared', error as Error);
     return `The database could not be prepared: ${(error as Error).message}`;
   }
-  const trouble = await parts.invoke(properties.Sweeper, { isNew: true }).catch(String);
+};
+
+const tellSweeper = async ({ settings, invoke, logger }: FirstStepParts): Promise<void> => {
+  const trouble = await invoke(settings.sweeper, { isNew: true }).catch(String);
   if (trouble === undefined) logger.info('The registry knows that the resource is new');
   else
     logger.warn('The registry could not be told that the resource is new; it learns by itself', { trouble });
-  return undefined;
 };
 
 /** The Data API takes one statement at a time. A statement ends with a semicolon at the end of a line. */
-const statementsOf = ({ Statements = [] }: FirstStepProperties): string[] =>
-  Statements.flatMap((text) => text.split(/;[ \t]*$/m))
+const statementsOf = ({ clusterArn, sql: text }: FirstStepSettings): string[] =>
+  (clusterArn === '' ? '' : text)
+    .split(/;[ \t]*$/m)
     .map((sql) => sql.replaceAll(/^\s*--.*$/gm, '').trim())
     .filter(Boolean);
 
 const RESUME_MS = 3_000;
-const RESERVE_MS = 20_000;
+/** For the sweeper, which may take 55 s, and the answer: a deployment stands still while none comes. */
+const RESERVE_MS = 75_000;
 
 /** A database that pauses may have done so while the rest of the stack was made. */
-const execute = async (
-  parts: FirstStepParts,
-  properties: FirstStepProperties,
-  sql: string,
-  context: Parameters<FirstStepHandler>[1],
-): Promise<void> => {
+const execute = async (parts: FirstStepParts, sql: string, context: LambdaContext): Promise<void> => {
   const { clock = systemClock } = parts;
   for (;;) {
     try {
-      await parts.execute(properties, sql);
+      await parts.execute(sql);
       return;
     } catch (error) {
       const isResuming = (error as Error).name === 'DatabaseResumingException';
@@ -98,19 +132,14 @@ const execute = async (
 };
 
 const awsParts = (): FirstStepParts => {
+  const settings = readFirstStep(process.env);
+  const { clusterArn: resourceArn, secretArn, database } = settings;
   const lambda = new LambdaClient({ maxAttempts: 8 });
   const rdsData = new RDSDataClient({});
   return {
     logger: new Logger(),
-    execute: ({ ClusterArn, SecretArn, Database }, sql) =>
-      rdsData.send(
-        new ExecuteStatementCommand({
-          resourceArn: ClusterArn,
-          secretArn: SecretArn,
-          database: Database,
-          sql,
-        }),
-      ),
+    settings,
+    execute: (sql) => rdsData.send(new ExecuteStatementCommand({ resourceArn, secretArn, database, sql })),
     invoke: async (name, event) => {
       const { FunctionError, Payload } = await lambda.send(
         new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(event) }),

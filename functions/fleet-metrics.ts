@@ -7,7 +7,10 @@ export const FLEET_METRICS = {
   FleetHeld: 'Count',
   FleetProtected: 'Count',
   FleetRevoking: 'Count',
-  /** Held or revoking, in percent of the capacity. */
+  /**
+   * Protected, in percent of what may be held (the capacity without its headroom): at 100 nobody's lease can be taken over, and who
+   * comes next waits. What is merely held says nothing: frozen environments hold all that there is.
+   */
   FleetUsed: 'Percent',
   FleetWaiters: 'Count',
   /** Connections above the capacity. */
@@ -88,7 +91,7 @@ const levelsOf = (report: SweepReport): Values =>
         FleetHeld: report.held,
         FleetProtected: report.protected,
         FleetRevoking: report.revoking,
-        FleetUsed: (100 * (report.held + report.revoking)) / Math.max(1, report.fleetCapacity),
+        FleetUsed: (100 * report.protected) / Math.max(1, report.fleetCapacity - report.fleetHeadroom),
         FleetWaiters: report.waiters,
         FleetDebt: report.debt,
         FleetForeign: report.foreign,

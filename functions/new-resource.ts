@@ -1,4 +1,4 @@
-import { settingsOf } from '../lib/core/config.ts';
+import { type Config, settingsOf } from '../lib/core/config.ts';
 import { labelPrefix } from '../lib/core/label.ts';
 import type { Driver } from '../lib/driver/driver.ts';
 import type { Wiring } from './wiring.ts';
@@ -24,13 +24,13 @@ export const isNewResource = (event: unknown): event is NewResourceEvent =>
  * is looked at first: after a loss of the registry's memory the word would be wrong, and the capacity would be exceeded.
  */
 export const configureAsNew = async (
-  { pool, registry, logger }: Wiring,
+  { config, registry, logger }: Wiring,
   control: Driver<unknown> | undefined,
 ): Promise<ConfigureReport> => {
-  const { resource } = pool.config;
-  const trouble = control && (await whyNotNew(pool.config, registry.namespace, control));
+  const { resource } = config;
+  const trouble = control && (await whyNotNew(config, registry.namespace, control));
   const isNew = trouble === undefined;
-  const { kind, learningMs } = await registry.configure(resource, settingsOf(pool.config), isNew);
+  const { kind, learningMs } = await registry.configure(resource, settingsOf(config), isNew);
   const report = { resource, kind, learningMs, isNew };
   if (isNew) logger.info('Configured as new', report);
   else logger.warn('Not configured as new', { ...report, trouble });
@@ -40,7 +40,7 @@ export const configureAsNew = async (
 const neverGated = (): undefined => undefined;
 
 const whyNotNew = async (
-  { resource, idleMs, connectTimeoutMs, operationTimeoutMs }: Wiring['pool']['config'],
+  { resource, idleMs, connectTimeoutMs, operationTimeoutMs }: Config,
   namespace: string,
   control: Driver<unknown>,
 ): Promise<string | undefined> => {

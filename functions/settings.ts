@@ -1,17 +1,23 @@
-import { parseConfig } from '../lib/core/config.ts';
+import { type Config, parseConfig } from '../lib/core/config.ts';
 import type { Environment } from '../lib/core/environment.ts';
 import { show } from '../lib/core/problem.ts';
 import type { FollowCapacity } from '../lib/sweeper/capacity.ts';
 
-/** What the functions are made of besides the options of their pool, which the pool reads for itself. */
-export interface FunctionSettings {
+/** Of a function that asks the registry alone. */
+export interface RegistrySettings {
   /** Undefined outside Lambda only: then the registry is this process's memory. */
   readonly redis: RedisSettings | undefined;
+  /** Two stages that share a Redis or a database need two. */
+  readonly namespace: string | undefined;
+  /** The options of a pool, as the environment has them. */
+  readonly config: Config;
+}
+
+/** Of a function that goes to the database, too. */
+export interface FunctionSettings extends RegistrySettings {
   readonly database: DatabaseSettings;
   /** The sweeper's way to the database outside the capacity. */
   readonly control: ControlSettings | undefined;
-  /** Two stages that share a Redis or a database need two. */
-  readonly namespace: string | undefined;
   readonly follow: FollowCapacity | undefined;
   /** The sweeper looks at the database at least so often, in ms; 0: only where the registry has a reason. */
   readonly lookEveryMs: number;
@@ -64,14 +70,36 @@ export const readSettings = (env: Environment): FunctionSettings => {
     follow: readFollow(reader),
     lookEveryMs: reader.number('LEASEHOLD_LOOK_EVERY_MS', 0, 86_400_000) ?? 0,
   };
-  parseConfig({}, [], env, reader.problems);
-  return settings;
+  return { ...settings, config: parseConfig({}, [], env, reader.problems) };
+};
+
+/** The same without a database: its variables are not read. */
+export const readRegistrySettings = (env: Environment): RegistrySettings => {
+  const reader = new Reader(env);
+  const settings = { redis: readRedis(reader), namespace: reader.text('LEASEHOLD_NAMESPACE') };
+  return { ...settings, config: parseConfig({}, [], env, reader.problems) };
 };
 
 const POSTGRES = ['postgres:', 'postgresql:'];
 const REDIS = ['redis:', 'rediss:'];
 const WHOLE = /^\d{1,9}$/;
 const PART = /^(0?\.\d{1,6}|0|1(\.0+)?)$/;
+
+/** A user and a password that can be decoded. (PostgreSQL's client takes a password with a lone % as it is.) */
+const hasReadableLogin = (text: string, protocols: readonly string[]): boolean => {
+  const { username = '', password = '' } = URL.parse(text) ?? {};
+  const parts = protocols === REDIS ? [username, password] : [username];
+  return parts.every((part) => part === '' || decoded(part) !== '');
+};
+
+/** Blank where it cannot be; that is a problem by then. */
+const decoded = (part: string): string => {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return '';
+  }
+};
 
 /** Variables and what is wrong with them. What is not there or blank is undefined. */
 class Reader {
@@ -97,6 +125,8 @@ class Reader {
     const protocol = URL.parse(text)?.protocol ?? '';
     if (text !== '' && !protocols.includes(protocol))
       this.problems.push(`${name}: is not a URL that begins with ${protocols.join('// or ')}//`);
+    else if (!hasReadableLogin(text, protocols))
+      this.problems.push(`${name}: has a % in it that begins no code of a character; write %25`);
     return text;
   }
 
@@ -149,7 +179,7 @@ const readRedis = (reader: Reader): RedisSettings | undefined => {
       'REDIS_URL: with REDIS_IAM_CACHE it is rediss://USER@HOST:PORT, for tokens need TLS',
     );
   const region = reader.region('REDIS_IAM_CACHE');
-  return { url, isCluster, iam: { cache, isServerless, region, user: decodeURIComponent(username) } };
+  return { url, isCluster, iam: { cache, isServerless, region, user: decoded(username) } };
 };
 
 const readDatabase = (reader: Reader): DatabaseSettings => {

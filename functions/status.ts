@@ -3,9 +3,9 @@ import { type Clock, systemClock } from '../lib/core/clock.ts';
 import { isLeaseholdError } from '../lib/index.ts';
 import type { Registry } from '../lib/registry/registry.ts';
 import { ASSETS, PAGE } from './console.generated.ts';
+import { registryWiring } from './registry-wiring.ts';
 import { type Answer, assetAnswer, jsonAnswer, pageAnswer, redirectAnswer } from './status-answer.ts';
 import { SCHEMA, viewOf } from './status-view.ts';
-import { wiring } from './wiring.ts';
 
 /** All that the status needs: it asks the registry one question, and the database none. */
 export interface StatusParts {
@@ -87,8 +87,8 @@ const NOT_ALLOWED = jsonAnswer(405, problem('METHOD_NOT_ALLOWED', 'This is for r
 });
 
 const wiredParts = (): StatusParts => {
-  const { registry, pool, logger } = wiring();
-  return { registry, resource: pool.config.resource, logger };
+  const { registry, config, logger } = registryWiring();
+  return { registry, resource: config.resource, logger };
 };
 
 export const handler = statusHandler(wiredParts);

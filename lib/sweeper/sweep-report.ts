@@ -40,6 +40,8 @@ export interface FleetSeen {
   readonly isKnown: boolean;
   /** The capacity in force. */
   readonly fleetCapacity: number;
+  /** Of it kept back, so that a revocation can overlap with its replacement. */
+  readonly fleetHeadroom: number;
   readonly held: number;
   readonly protected: number;
   readonly revoking: number;
@@ -62,6 +64,7 @@ export interface SweepReport extends SweepDone, FleetSeen {
 export const fleetSeen = (state: ResourceReport | undefined): FleetSeen => ({
   isKnown: state !== undefined,
   fleetCapacity: state?.settings.capacity ?? 0,
+  fleetHeadroom: state?.settings.headroom ?? 0,
   held: state?.held ?? 0,
   protected: state?.protectedCount ?? 0,
   revoking: state?.revoking ?? 0,

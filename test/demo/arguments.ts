@@ -36,7 +36,7 @@ const REGISTRIES = ['redis', 'memory'] as const;
 const makeCommand = (): Command => {
   const command = new Command('npm run demo --')
     .description(
-      'A fleet of serverless environments and one database with fewer connections: first as people do it today, then\n' +
+      'A fleet of serverless environments and one database with fewer connections: first as people do it today, then ' +
         'with leasehold, then with processes killed and frozen. The database itself counts whom it refused.',
     )
     .allowUnknownOption()

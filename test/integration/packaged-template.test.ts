@@ -7,6 +7,7 @@ import { COMBINATIONS, checkTemplate } from '../../.ci/check-template.ts';
 import { type Combination, packageService } from '../../.ci/package-service.ts';
 import { elementsOf, type Template } from '../../.ci/template.ts';
 import { FAILOVER_EVENTS } from '../../functions/database-event.ts';
+import { firstStepHandler, readFirstStep } from '../../functions/first-step.ts';
 
 const PACKAGE_MS = 120_000;
 
@@ -54,6 +55,12 @@ describe('the packaged template', () => {
     ],
     ['an IAM action', 'elasticache:Connect', 'elasticache:Conect', 'no such action elasticache:Conect'],
     ['an IAM service', 'rds-data:Execute', 'rdsdata:Execute', 'no such action rdsdata:ExecuteStatement'],
+    [
+      'what Lambda asks of a role',
+      '"Mode":"PassThrough"',
+      '"Mode":"Active"',
+      'its role may not xray:PutTraceSegments',
+    ],
     ['a variable', '"LEASEHOLD_IDLE_MS"', '"LEASEHOLD_IDEL_MS"', 'LEASEHOLD_IDEL_MS: no such variable'],
     ['the value of a variable', '"REDIS_MODE":"cluster"', '"REDIS_MODE":"clustered"', 'REDIS_MODE'],
     ["an alarm's metric", '"FleetBreakerOpen"', '"FleetBreakerOpened"', 'nobody writes the metric leasehold'],
@@ -118,6 +125,34 @@ test('one sweeper at a time, no retries, and what fails is kept', () => {
     DestinationConfig: { OnFailure: { Destination: { 'Fn::GetAtt': ['Failures', 'Arn'] } } },
   });
   expect(propertiesOf('Failures')).toMatchObject({ SqsManagedSseEnabled: true });
+});
+
+test('the first step finds its statements one by one, and none of them in its event', async () => {
+  const { Environment } = propertiesOf('FirstStepLambdaFunction') as {
+    Environment: { Variables: Record<string, string> };
+  };
+  const did: string[] = [];
+  const handler = firstStepHandler({
+    settings: readFirstStep(Environment.Variables),
+    execute: async (sql) => did.push(sql),
+    invoke: async () => undefined,
+    answer: async () => undefined,
+    logger: { info: () => undefined, warn: () => undefined, error: () => undefined },
+  });
+  const event = { RequestType: 'Create', ResourceProperties: propertiesOf('FirstStep') };
+  await handler(event as never, { getRemainingTimeInMillis: () => 240_000 });
+  expect(did.map((sql) => sql.split(' ', 3).join(' '))).toEqual([
+    'DO $$ BEGIN',
+    'GRANT rds_iam TO',
+    'CREATE TABLE IF',
+    'CREATE TABLE IF',
+    'GRANT SELECT, INSERT',
+  ]);
+  expect(JSON.stringify(event)).not.toMatch(/CREATE|GRANT/);
+});
+
+test('the failover function runs when callers have taken every environment that there is', () => {
+  expect(propertiesOf('FailoverLambdaFunction')['ReservedConcurrentExecutions']).toBe(2);
 });
 
 test('the failover function hears of the events that it knows, and of no others', () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { registryWiring } from '../../functions/registry-wiring.ts';
 import { handler } from '../../functions/status.ts';
 import type { StatusView } from '../../functions/status-view.ts';
-import { wiring } from '../../functions/wiring.ts';
 import { settingsOf } from '../../lib/core/config.ts';
 import { httpEvent } from '../support/lambda.ts';
 import type { PostgresRole } from '../support/postgres.ts';
@@ -15,7 +15,6 @@ beforeAll(async () => {
   env = {
     AWS_LAMBDA_FUNCTION_NAME: 'status',
     REDIS_URL: redisUrl(),
-    DATABASE_URL: role.url,
     LEASEHOLD_RESOURCE: 'orders',
     LEASEHOLD_CAPACITY: '4',
     LEASEHOLD_MIN: '1',
@@ -27,7 +26,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await wiring().close();
+  await registryWiring().close();
   for (const name of Object.keys(env)) delete process.env[name];
 });
 
@@ -48,8 +47,8 @@ const sessions = async (): Promise<unknown> =>
 
 test('the status function, as Lambda calls it, tells the fleet from Redis, and is no client of the database', async () => {
   expect(await status()).toMatchObject({ resource: 'orders', isKnown: false });
-  const { registry, pool } = wiring();
-  const settings = settingsOf(pool.config);
+  const { registry, config } = registryWiring();
+  const settings = settingsOf(config);
   await registry.configure('orders', settings, true);
   const request = { leaseId: 'Ab3dEf0000000000', again: false, stamp: 0, holder: 'Xy12ab0000000000' };
   await registry.grant({ ...request, resource: 'orders', group: 'checkout', wait: false, settings });

@@ -59,7 +59,7 @@ const NUMBERS: readonly NumberRule[] = [
 export const readArguments = (argv: readonly string[]): Arguments => {
   const command = new Command('npm run local --')
     .description(
-      "The packaged service on this machine: the bundles as they would be deployed, on AWS's own runtime\n" +
+      "The packaged service on this machine: the bundles as they would be deployed, on AWS's own runtime " +
         'interface client, with a real PostgreSQL and Redis, a schedule and an HTTP API in front.',
     )
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))

@@ -35,7 +35,7 @@ class World {
     const parts = {
       env,
       registry: this.#unsteady(),
-      pool: { config: parseConfig({ resource: 'orders', capacity: 4 }, []) },
+      config: parseConfig({ resource: 'orders', capacity: 4 }, []),
       logger: { info: log, warn: log },
       metrics: {
         addMetric: (name: string, unit: string, value: number) => {
@@ -463,7 +463,11 @@ describe('the configuration', () => {
     );
   });
 
-  test('without sources it would never do anything, and says so', () => {
-    expect(() => new World({ FAILOVER_SOURCES: ' , ' })).toThrow(/FAILOVER_SOURCES: is missing/);
+  test('without sources it would ignore every failover, and says so; an operator is heard', async () => {
+    const world = await World.open({ FAILOVER_SOURCES: ' , ' });
+    await expect(world.send(started(world.nowMs))).rejects.toThrow(/FAILOVER_SOURCES: is missing/);
+    expect(await world.state()).toMatchObject({ control: 'open' });
+    expect(await world.send({ action: 'drain' })).toMatchObject({ did: ['drain'] });
+    expect(await world.send({ action: 'resume' })).toMatchObject({ did: ['resume'] });
   });
 });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { cacheToken } from '../../functions/cache-token.ts';
 import { FLEET_METRICS, measureFailedSweep, measureFleet } from '../../functions/fleet-metrics.ts';
-import { readSettings } from '../../functions/settings.ts';
+import { readRegistrySettings, readSettings } from '../../functions/settings.ts';
 import type { Environment } from '../../lib/core/environment.ts';
 import { isLeaseholdError } from '../../lib/index.ts';
 import { fleetSeen, type SweepReport } from '../../lib/sweeper/sweep-report.ts';
@@ -33,7 +33,25 @@ describe('the settings of a function', () => {
       namespace: undefined,
       follow: undefined,
       lookEveryMs: 0,
+      config: expect.objectContaining({ resource: 'orders', capacity: 80 }),
     });
+  });
+
+  it.each([
+    ['REDIS_URL', 'redis:', 'app:100%sure'],
+    ['REDIS_URL', 'redis:', 'a%ff'],
+    ['DATABASE_URL', 'postgres:', 'a%zz:p'],
+    ['LEASEHOLD_CONTROL_URL', 'postgres:', 'a%:p'],
+  ])('refuse a login in %s that cannot be decoded, and repeat nothing of it', (name, protocol, login) => {
+    expect(problemsOf({ [name]: `${protocol}//${login}@host/orders`, REDIS_IAM_CACHE: '' })).toEqual([
+      `${name}: has a % in it that begins no code of a character; write %25`,
+    ]);
+  });
+
+  it('take a password of PostgreSQL as its client does', () => {
+    const login = 'app:100%sure';
+    const DATABASE_URL = `postgres://${login}@db/orders`;
+    expect(readSettings({ ...ENV, DATABASE_URL }).database.url).toBe(DATABASE_URL);
   });
 
   it('name the IAM identity of the cache by the URL’s user', () => {
@@ -132,6 +150,19 @@ describe('the settings of a function', () => {
   });
 });
 
+describe('the settings of a function that asks the registry alone', () => {
+  it('need no database, and read nothing of it', () => {
+    const { DATABASE_URL: _, ...rest } = ENV;
+    expect(readRegistrySettings({ ...rest, DATABASE_AUTH: 'nonsense' })).toMatchObject({
+      redis: { url: URLS.REDIS_URL },
+      config: { resource: 'orders', capacity: 80 },
+    });
+    expect(() => readRegistrySettings({ AWS_LAMBDA_FUNCTION_NAME: 'status' })).toThrow(
+      /REDIS_URL.*LEASEHOLD_RESOURCE.*LEASEHOLD_CAPACITY/s,
+    );
+  });
+});
+
 describe('an IAM token for the cache', () => {
   const VARIABLES = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'];
   const kept = new Map<string, string | undefined>();
@@ -186,7 +217,8 @@ describe('the metrics of the fleet', () => {
     ...{ resource: 'orders', elapsedMs: 12, isElected: true, lookedThrough: 'lease', health: 'healthy' },
     ...{ expired: 1, settled: 2, kept: 3, denied: 4, adopted: 5, vacated: 6 },
     ...{ census: { sessions: 9, foreign: 1 }, capacity: undefined, trouble: undefined },
-    ...{ isKnown: true, fleetCapacity: 80, held: 40, revoking: 20, control: 'paused', breaker: 'open' },
+    ...{ isKnown: true, fleetCapacity: 80, fleetHeadroom: 8, held: 72, protected: 54, revoking: 2 },
+    ...{ control: 'paused', breaker: 'open' },
     groups: [{ name: 'api', min: 0, max: 9, priority: 0, taken: 3, waiting: 1 }],
   };
 
@@ -216,6 +248,13 @@ describe('the metrics of the fleet', () => {
     expect(found).toMatchObject({ FleetPaused, FleetBreakerOpen });
   });
 
+  it('a fleet of frozen holders is full, and not in use', () => {
+    const frozen = written((sink) => measureFleet(sink, { ...report, protected: 0 }));
+    expect(frozen).toMatchObject({ FleetHeld: 72, FleetUsed: 0 });
+    const busy = written((sink) => measureFleet(sink, { ...report, protected: 72 }));
+    expect(busy).toMatchObject({ FleetHeld: 72, FleetUsed: 100 });
+  });
+
   it('say nothing of a database that was not looked at, nor of a fleet that nobody knows', () => {
     const quiet = { ...report, health: 'unknown', census: undefined, isKnown: false } as const;
     const found = written((sink) => measureFleet(sink, quiet));
@@ -225,7 +264,7 @@ describe('the metrics of the fleet', () => {
 
   it('of a sweep that stood back say just that, and what the registry counts', () => {
     const found = written((sink) => measureFleet(sink, { ...report, isElected: false }));
-    expect(found).toMatchObject({ SweepRun: 1, SweepSkipped: 1, FleetHeld: 40 });
+    expect(found).toMatchObject({ SweepRun: 1, SweepSkipped: 1, FleetHeld: 72 });
     expect(found).not.toHaveProperty('SweepSettled');
   });
 

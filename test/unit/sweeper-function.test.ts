@@ -42,13 +42,12 @@ const wiringOf = (more: Record<string, string> = {}, parts: object = {}): Wiring
     publishStoredMetrics: publish,
   };
   const driver: Driver<unknown> = database.driver;
-  const pool = { config: CONFIG };
   return {
     env,
     settings: readSettings(env),
     registry,
     driver,
-    pool,
+    config: CONFIG,
     logger: silent,
     metrics,
     ...parts,

@@ -5,6 +5,7 @@ import type { Finding, Template, TemplateResource } from '../../.ci/template.ts'
 import { checkIam } from '../../.ci/template-iam.ts';
 import { checkMetrics, metricsOfAws } from '../../.ci/template-metrics.ts';
 import { checkReferences } from '../../.ci/template-references.ts';
+import { checkRights } from '../../.ci/template-rights.ts';
 import { Schemas } from '../../.ci/template-schema.ts';
 
 const database = loadAwsServiceSpecSync();
@@ -189,6 +190,61 @@ describe('what a template allows', () => {
       }),
     );
     expect(whats(findings)).toEqual(["another function's role", 'a managed policy', 'SourceArn is missing']);
+  });
+});
+
+describe('a role allows what Lambda asks for when it makes the function', () => {
+  const judged = (
+    Action: string[],
+    Properties: object,
+    wrap = (policy: object): object => policy,
+  ): string[] =>
+    whats(
+      checkRights(
+        of({
+          It: {
+            Type: 'AWS::Lambda::Function',
+            Properties: { Role: { 'Fn::GetAtt': ['Role', 'Arn'] }, ...Properties },
+          },
+          Config: {
+            Type: 'AWS::Lambda::EventInvokeConfig',
+            Properties: {
+              FunctionName: { Ref: 'It' },
+              DestinationConfig: { OnFailure: { Destination: { 'Fn::GetAtt': ['Queue', 'Arn'] } } },
+            },
+          },
+          Queue: { Type: 'AWS::SQS::Queue' },
+          Role: {
+            Type: 'AWS::IAM::Role',
+            Properties: {
+              Policies: [
+                wrap({ PolicyDocument: { Statement: [{ Effect: 'Allow', Action }] } }),
+                { PolicyDocument: { Statement: [{ Effect: 'Deny', Action: 'xray:PutTraceSegments' }] } },
+              ],
+            },
+          },
+        }),
+      ),
+    );
+  const TRACES = ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'];
+  const INTERFACES = ['Create', 'Delete', 'Describe'].map(
+    (verb) => `ec2:${verb}NetworkInterface${verb === 'Describe' ? 's' : ''}`,
+  );
+  const ASKING = { TracingConfig: { Mode: 'Active' }, VpcConfig: { SubnetIds: [{ Ref: 'A' }] } };
+
+  test('nothing is missing', () => {
+    expect(judged(['sqs:SendMessage', ...TRACES, ...INTERFACES], ASKING)).toEqual([]);
+    expect(judged(['sqs:SendMessage'], { TracingConfig: { Mode: 'PassThrough' } })).toEqual([]);
+  });
+
+  test('also by a policy that is there on a condition', () => {
+    const either = (policy: object) => ({ 'Fn::If': ['Is', policy, { Ref: 'AWS::NoValue' }] });
+    expect(judged(['sqs:SendMessage'], {}, either)).toEqual([]);
+  });
+
+  test('everything is', () => {
+    const missing = [...TRACES.toReversed(), ...INTERFACES, 'sqs:SendMessage'];
+    expect(judged(['s3:GetObject'], ASKING)).toEqual(missing.map((action) => `its role may not ${action}`));
   });
 });
 
