@@ -1,6 +1,7 @@
 import { type Config, settingsOf } from '../lib/core/config.ts';
 import { labelPrefix } from '../lib/core/label.ts';
 import type { Driver } from '../lib/driver/driver.ts';
+import { openAsAdministrator } from '../lib/sweeper/lookout.ts';
 import type { Wiring } from './wiring.ts';
 
 /** A deploy's first step says that the resource is new, so that nobody's first request waits for the registry to learn. */
@@ -37,15 +38,13 @@ export const configureAsNew = async (
   return report;
 };
 
-const neverGated = (): undefined => undefined;
-
 const whyNotNew = async (
-  { resource, idleMs, connectTimeoutMs, operationTimeoutMs }: Config,
+  config: Config,
   namespace: string,
   control: Driver<unknown>,
 ): Promise<string | undefined> => {
-  const label = `lh-sweep:${resource}.${namespace}`;
-  const opened = await control.open({ label, idleMs, timeoutMs: connectTimeoutMs, gate: neverGated });
+  const { resource, operationTimeoutMs } = config;
+  const opened = await openAsAdministrator(config, namespace, control);
   if (opened.kind !== 'open') return `The database could not be asked: ${opened.error.message}`;
   const { connection } = opened;
   try {

@@ -21,16 +21,23 @@ export interface Lookout {
 
 const neverGated = (): undefined => undefined;
 
+/** A connection of an administrator's role. Its label is not a lease's: nobody may take its session for one. */
+export const openAsAdministrator = (
+  { resource, idleMs, connectTimeoutMs }: Holder['config'],
+  namespace: string,
+  driver: Driver<unknown>,
+) =>
+  driver.open({
+    label: `lh-sweep:${resource}.${namespace}`,
+    idleMs,
+    timeoutMs: connectTimeoutMs,
+    gate: neverGated,
+  });
+
 /** Through an administrator's role: outside the capacity, so it needs no lease. */
 export const openControl = async (holder: Holder, driver: Driver<unknown>): Promise<Lookout> => {
   const { config, registry } = holder;
-  const opened = await driver.open({
-    // Not the label of a lease: nobody may take this session for one.
-    label: `lh-sweep:${config.resource}.${registry.namespace}`,
-    idleMs: config.idleMs,
-    timeoutMs: config.connectTimeoutMs,
-    gate: neverGated,
-  });
+  const opened = await openAsAdministrator(config, registry.namespace, driver);
   if (opened.kind !== 'open') {
     // Under no lease: the fleet's breaker would not hear of it.
     const word = { kind: 'observe', holder: holder.id, outcome: outcomeOf(opened) } as const;
