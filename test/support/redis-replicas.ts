@@ -19,13 +19,15 @@ export interface RedisReplicas {
   readonly replica: RedisNode;
   /** What a client has to know: where Sentinel is. */
   readonly way: SentinelWay;
-  /** Disconnected by `stop`. */
+  /** Through Sentinel, unless the options name another way; disconnected by `stop`. */
   client(version: RedisClientVersion, options?: object): Redis6;
   /** From now on nothing reaches the replica: what the primary is told afterwards, the replica will never have heard. */
   leaveReplicaBehind(): Promise<void>;
   letReplicaFollow(): Promise<void>;
   /** Kills the primary; resolves when the replica has been promoted and Sentinel names it to clients. */
   failOver(): Promise<void>;
+  /** Has Sentinel promote the replica while the primary is well; resolves when it has been told to. */
+  switchOver(): Promise<void>;
   /** The killed primary comes back, empty, as the replica of the promoted one. */
   rejoin(): Promise<void>;
   stop(): Promise<void>;
@@ -106,7 +108,7 @@ const replicasOf = (
     replica,
     way,
     client: (version, options = {}) => {
-      const all = { ...options, ...way };
+      const all = { ...way, ...options };
       const client = version === 6 ? new Redis6(all) : (new Redis5(all) as unknown as Redis6);
       client.on('error', () => undefined);
       clients.push(client);
@@ -129,6 +131,9 @@ const replicasOf = (
         return (address as string[])[1] === String(replica.port);
       };
       await eventually(named, { what: 'a Sentinel that names the promoted one', everyMs: 10 });
+    },
+    switchOver: async () => {
+      await sentinel.call('SENTINEL', 'FAILOVER', NAME);
     },
     rejoin: async () => {
       await primary.startAgain();

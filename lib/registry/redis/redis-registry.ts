@@ -21,6 +21,7 @@ import {
   settleArguments,
 } from './arguments.ts';
 import type { ScriptClient } from './batch.ts';
+import { connectingAgain } from './given-up.ts';
 import { namespaceTag, rememberedKeys, wakeChannelOf } from './keys.ts';
 import { PrimaryWatch, type WatchedClient } from './primary-watch.ts';
 import { acknowledgedBy, type PipelineClient } from './replica-wait.ts';
@@ -80,9 +81,13 @@ export const redisRegistry = (client: Redis | Cluster, options: RedisRegistryOpt
   const granting =
     replicas > 0 ? acknowledgedBy(client as PipelineClient, replicas, replicaTimeoutMs) : undefined;
   const watch = watchPrimary ? new PrimaryWatch(client as WatchedClient, embeddedScripts.primary) : undefined;
+  const connectAgain = connectingAgain(client);
   return scriptedRegistry(client as ScriptClient & HearingClient, embeddedScripts, options, {
     ...(granting && { granting }),
-    ...(watch && { before: (keys) => watch.before(keys) }),
+    before: (keys) => {
+      connectAgain();
+      return watch?.before(keys);
+    },
   });
 };
 

@@ -34,6 +34,8 @@ const OPTIONS = {
   autoResubscribe: false,
   enableReadyCheck: false,
   retryStrategy: () => null,
+  // Under Sentinel its own connections beside this one would outlive it.
+  failoverDetector: false,
 };
 
 /**
