@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 /** One jest project a kind of test, so that the inner loop (`npm test -- --selectProjects unit`) takes seconds. */
 const project = (name, extra = {}) => ({
   displayName: name,
@@ -22,7 +24,11 @@ const withServers = {
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
 };
 
+/** Most suites wait for servers most of their time; more at once than this would only wait for each other. */
+const WORKERS_MAX = 4;
+
 export default {
+  maxWorkers: Math.min(WORKERS_MAX, Math.max(2, availableParallelism())),
   projects: [
     project('unit'),
     project('simulation'),
