@@ -4,7 +4,7 @@ import type { ResourceReport } from '../../lib/core/report.ts';
 import type { PoolEvents } from '../../lib/pool/pool-events.ts';
 import type { RedisRegistryOptions } from '../../lib/registry/redis/redis-registry.ts';
 import type { GrantReply, Registry } from '../../lib/registry/registry.ts';
-import { eventually, pause } from './eventually.ts';
+import { eventually } from './eventually.ts';
 import { Judge } from './fleet-judge.ts';
 import { type FleetPool, Member, type MemberSettings, type RedisWay } from './fleet-member.ts';
 import { FleetProcess } from './fleet-process.ts';
@@ -44,17 +44,6 @@ export interface FleetOptions {
   readonly databaseHooks?: ProxyHooks;
 }
 
-/** PostgreSQL refuses two grants on one database at the same moment ("tuple concurrently updated"). */
-const ownRole = async (capacity: number, tries = 10): Promise<PostgresRole> => {
-  try {
-    return await freshRole(capacity);
-  } catch (error) {
-    if (tries === 0 || Reflect.get(Object(error), 'code') !== 'XX000') throw error;
-    await pause(20 * Math.random());
-    return ownRole(capacity, tries - 1);
-  }
-};
-
 /**
  * A fleet on real servers: a role whose CONNECTION LIMIT is the capacity, a judge that watches its backends, and as many pools
  * and processes as a test wants. Members reach the servers directly, or through a proxy that the test asks for.
@@ -77,7 +66,7 @@ export class Fleet implements AsyncDisposable {
 
   static async start(options: FleetOptions): Promise<Fleet> {
     const admin = postgresAdmin();
-    const role = await ownRole(options.capacity);
+    const role = await freshRole(options.capacity);
     const url = options.redisUrl ?? redisUrl();
     const { hostname, port } = new URL(url);
     const redisProxy = await startTcpProxy({ host: hostname, port: Number(port), ...options.redisHooks });

@@ -159,6 +159,8 @@ export const postgresAdmin = (adminUrl: string): PostgresAdmin => {
     const password = randomBytes(12).toString('hex');
     await withClient(adminUrl, async (client) => {
       const role = client.escapeIdentifier(name);
+      // PostgreSQL refuses two grants on one database at the same moment ("tuple concurrently updated"). Ends with the session.
+      await client.query('SELECT pg_advisory_lock(1)');
       await client.query(
         `CREATE ROLE ${role} LOGIN PASSWORD '${password}' CONNECTION LIMIT ${connectionLimit}`,
       );
