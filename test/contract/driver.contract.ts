@@ -12,6 +12,7 @@ import type {
   OpenResult,
 } from '../../lib/driver/driver.ts';
 import { eventually, pause } from '../support/eventually.ts';
+import { freshPrefix } from '../support/servers.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 
 /** What a driver's author wires up: a real server, with a fresh user for each test. */
@@ -57,6 +58,7 @@ export interface DriverWorld<Client> {
 }
 
 const TIMEOUT_MS = 3_000;
+const PREFIX = freshPrefix();
 
 type Law = (title: string, work: () => Promise<void>) => void;
 
@@ -90,7 +92,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
     const idleMs = exceptions['idle-in-ms'] === undefined ? 300 : 1_000;
 
     const request = (changes: Partial<OpenRequest> = {}): OpenRequest => ({
-      label: 'lh:orders.abc123:lease:1',
+      label: `${PREFIX}lease:1`,
       idleMs: 60_000,
       timeoutMs: TIMEOUT_MS,
       gate: () => undefined,
@@ -140,7 +142,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
 
     describe('D1 one attempt', () => {
       live('D1 open answers refused when the server has no connection left', async () => {
-        for (let n = 0; n < limit; n += 1) await mustOpen({ label: `lh:orders.abc123:lease${n}:1` });
+        for (let n = 0; n < limit; n += 1) await mustOpen({ label: `${PREFIX}lease${n}:1` });
         const result = await open(world.driver());
         expect(result).toMatchObject({ kind: 'refused', failure: 'refused' });
         expect((await world.labels()).length).toBe(limit);
@@ -229,7 +231,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         expect(connection.server).toMatch(/^[0-9a-z]{1,24}$/);
         expect(connection.session).toMatch(/^[0-9a-z.]{1,60}$/);
         expect(connection.session.startsWith(`${connection.server}.`)).toBe(true);
-        const other = await mustOpen({ label: 'lh:orders.abc123:other:1' });
+        const other = await mustOpen({ label: `${PREFIX}other:1` });
         expect(other.server).toBe(connection.server);
         expect(other.session).not.toBe(connection.session);
       });
@@ -311,7 +313,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
           const driver = world.driver();
           for (let n = 0; n < 20; n += 1) {
             const connection = await mustOpen({}, driver);
-            await world.kill('lh:orders.abc123:lease:1');
+            await world.kill(`${PREFIX}lease:1`);
             expect(await firstEnd(connection)).toMatchObject({ endSeen: true });
           }
         },
@@ -444,7 +446,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
       });
 
       live('D6 a statement that waits at the gate fails when the connection ends', async () => {
-        const label = 'lh:orders.abc123:gate:1';
+        const label = `${PREFIX}gate:1`;
         let opening: Promise<void> | undefined;
         const connection = await mustOpen({ label, gate: () => opening }, throughProxy());
         opening = new Promise(() => undefined);
@@ -456,7 +458,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
     });
 
     describe('D7 end and look', () => {
-      const label = (n: number): string => `lh:orders.abc123:lease${n}:1`;
+      const label = (n: number): string => `${PREFIX}lease${n}:1`;
 
       live('D7 look shows the sessions of now, by label and by identity, at every call', async () => {
         const watcher = await mustOpen({ label: label(0) });
@@ -544,7 +546,6 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
     });
 
     describe('D9 the census', () => {
-      const PREFIX = 'lh:orders.abc123:';
       const lease = (n: number): string => `${PREFIX}${String(n).padStart(16, 'L')}:${n}z`;
 
       const listed = async (looker: DriverConnection<Client>) => {
@@ -616,7 +617,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
         async () => {
           const connection = await mustOpen();
           const list = ends(connection);
-          await world.kill('lh:orders.abc123:lease:1');
+          await world.kill(`${PREFIX}lease:1`);
           await firstEnd(connection);
           await pause(30);
           expect(list.length).toBe(1);
@@ -637,7 +638,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
           ).rejects.toThrow();
           await eventually(async () => (await world.labels()).length === 1);
           await pause(20);
-          await world.kill('lh:orders.abc123:lease:1');
+          await world.kill(`${PREFIX}lease:1`);
           await running;
           expect(await firstEnd(connection)).toMatchObject({ endSeen: true });
           expect(list.length).toBe(1);
@@ -679,7 +680,7 @@ export const describeDriver = <Client>(name: string, harness: DriverHarness<Clie
     });
 
     describe('keepAlive', () => {
-      const LABEL = 'lh:orders.abc123:kept:1';
+      const LABEL = `${PREFIX}kept:1`;
 
       live(
         'a process that holds nothing but a connection that need not keep it alive ends by itself',

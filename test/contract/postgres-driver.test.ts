@@ -11,7 +11,7 @@ import {
   startBarePooler,
   withConnection,
 } from '../support/postgres-session.ts';
-import { freshRole, postgresAdmin } from '../support/servers.ts';
+import { freshPrefix, freshRole, postgresAdmin } from '../support/servers.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { describeDriver } from './driver.contract.ts';
 
@@ -460,7 +460,7 @@ describe('a wrong configuration is refused when the driver is made', () => {
 });
 
 describe('D9 the census of PostgreSQL', () => {
-  const PREFIX = 'lh:orders.abc123:';
+  const PREFIX = freshPrefix();
   const labelOf = (n: number): string => `${PREFIX}${String(n).padStart(16, 'L')}:1z`;
 
   test('D9 sessions of every database count: a role’s limit does not know databases', async () => {

@@ -13,11 +13,11 @@ import { eventually } from '../support/eventually.ts';
 import type { HolderSettings } from '../support/holder-child.ts';
 import { LeasedWorld } from '../support/lambda.ts';
 import { openRequest } from '../support/postgres-session.ts';
-import { freshRole, postgresAdmin, redisUrl } from '../support/servers.ts';
+import { freshPrefix, freshRole, postgresAdmin, redisUrl } from '../support/servers.ts';
 
 jest.setTimeout(20_000);
 
-const PREFIX = 'lh:orders.abc123:';
+const PREFIX = freshPrefix();
 const label = (n: number): string => `${PREFIX}${String(n).padStart(16, 'L')}:${n}z`;
 const TIMEOUT_MS = 2_000;
 

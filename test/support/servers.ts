@@ -36,6 +36,9 @@ const unique = (prefix: string): string => `${prefix}${randomBytes(6).toString('
 /** A name for the registry's keys that no other test uses. */
 export const freshNamespace = (): string => unique('t');
 
+/** A prefix of labels that no other file's sessions have: a census sees all roles of a server. */
+export const freshPrefix = (): string => `lh:orders.${randomBytes(3).toString('hex')}:`;
+
 /** A login role of its own for one test: the database refuses its (limit + 1)-th connection. */
 export const freshRole = (connectionLimit: number, options?: RoleOptions): Promise<PostgresRole> =>
   postgresAdmin().createRole(unique('role_'), connectionLimit, options);

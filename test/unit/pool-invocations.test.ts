@@ -35,7 +35,8 @@ const WRAPPERS: Readonly<Record<string, (world: PoolWorld, pool: Pool<FakeClient
     return (event) => handler(event, context(world, event.leftMs));
   },
   middy: (world, pool, work) => {
-    const handler = middy()
+    // Its own early end runs by the real clock, and the world by another one.
+    const handler = middy({ timeoutEarlyInMillis: 0 })
       .use(leasehold(pool))
       .handler((event) => work(event as Event, pool, world));
     return (event) => handler(event, context(world, event.leftMs) as never) as Promise<unknown>;
