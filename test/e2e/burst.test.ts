@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { ExecutionEnvironment } from '../local/execution-environment.ts';
-import { type Answer, E2eService } from './e2e-service.ts';
+import { type Answer, E2eService, REFUSAL } from './e2e-service.ts';
 
 const CAPACITY = 10;
 /** Three for each connection that there is. */
@@ -76,7 +76,7 @@ const expectExactlyAcknowledged = async (sent: readonly Sent[]): Promise<void> =
 
 const expectNoRefusal = async (): Promise<void> => {
   expect(await service.database.refusals()).toBe(0);
-  expect(service.linesWith(/53300|too many connections/)).toEqual([]);
+  expect(service.linesWith(REFUSAL)).toEqual([]);
 };
 
 const busy = (): ExecutionEnvironment | undefined =>

@@ -8,6 +8,9 @@ import { e2eProgram } from '../support/e2e-program.ts';
 import { eventually } from '../support/eventually.ts';
 import { postgresAdmin, redisUrl } from '../support/servers.ts';
 
+/** A refusal by the database in a line of a log; not a measured number that has these digits somewhere. */
+export const REFUSAL = /["'[ ]53300|too many connections/;
+
 export interface E2eOptions {
   readonly capacity?: number;
   readonly environmentsMax?: number;

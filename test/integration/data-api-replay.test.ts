@@ -126,7 +126,7 @@ describe('a connection that the service has closed in a pause', () => {
 
 describe('what the service has turned away is sent again, with jittered backoff', () => {
   it('a database that resumes is waited for, and the write happens once', async () => {
-    world.server.resume(500);
+    world.server.resume(1_000);
     await write();
     expect(await rows()).toBe(1);
     expect(retries.length).toBeGreaterThan(1);
@@ -332,8 +332,9 @@ describe('opening asks once, and says what is wrong', () => {
     expect(await open({ secretArn: wrong })).toBe('refused auth');
     expect(await open({ database: 'nowhere' })).toBe('refused rejected');
     expect(await open({ resourceArn: 'arn:of:another' })).toBe('refused rejected');
-    world.server.resume(50);
+    world.server.resume(60_000);
     expect(await open({})).toBe('refused starting');
+    world.server.resume(0);
     await eventually(async () => (await open({})) === 'open');
     world.server.plan({ fault: { error: 'ThrottlingException' } });
     expect(await open({})).toBe('refused refused');
