@@ -41,6 +41,8 @@ export type DriverException =
   | 'idle-in-ms'
   /** D4, D5: the end of an idle session is one that is seen. */
   | 'idle-end-seen'
+  /** D5: the slot of a session that somebody else has killed is free when its end is seen. */
+  | 'killed-end-frees'
   /** D5: a statement that runs when its connection is closed is told to stop. */
   | 'stop-on-close'
   /** D6: the gate is asked in the tick of the statement. */

@@ -11,6 +11,7 @@ export const DATA_API_EXCEPTIONS: DriverExceptions = {
   'shared-label': NO_SESSION,
   'idle-in-ms': `${NO_SESSION} A transaction is let go after idleMs, counted in ms.`,
   'idle-end-seen': 'There is no connection over which an end could be told; the next call is.',
+  'killed-end-frees': 'There is no connection over which an end could be told; the next call is.',
   'stop-on-close':
     'Stopping a statement would take a second place at the service. Its place counts until it is proven gone, 45 s at most.',
   'gate-in-the-tick':
