@@ -28,7 +28,8 @@ const withServers = {
 const WORKERS_MAX = 4;
 
 export default {
-  maxWorkers: Math.min(WORKERS_MAX, Math.max(2, availableParallelism())),
+  // In CI one suite after the other: the servers that it has started are load enough for a small machine.
+  maxWorkers: process.env.CI ? 1 : Math.min(WORKERS_MAX, Math.max(2, availableParallelism())),
   projects: [
     project('unit'),
     project('simulation'),
